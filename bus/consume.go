@@ -1,0 +1,341 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Delivery is one stored message as a handler sees it.
+type Delivery[T any] struct {
+	Subject string
+	Seq     uint64 // place in the stream
+	Time    time.Time
+	Tries   uint64 // how often it was handed to a handler before, here or elsewhere
+	Value   T
+}
+
+// Durable is a reading position that outlives its reader.
+type Durable struct {
+	Name    string        // no dots or spaces
+	Workers int           // handlers at a time; 0 means 1
+	AckWait time.Duration // after a crash of the reader, how long until another gets its messages; 0 means 30 s
+	Waiting int           // messages taken from the server and not yet handled; 0 means 256
+	Tries   uint64        // how often a message is tried before it is parked; 0 means 5
+	Backoff func(try uint64) time.Duration
+}
+
+func (d Durable) withDefaults() Durable {
+	d.Workers = max(d.Workers, 1)
+	if d.AckWait == 0 {
+		d.AckWait = 30 * time.Second
+	}
+	if d.Waiting == 0 {
+		d.Waiting = 256
+	}
+	if d.Tries == 0 {
+		d.Tries = 5
+	}
+	if d.Backoff == nil {
+		d.Backoff = backoff
+	}
+	return d
+}
+
+// backoff is 250 ms doubling up to 30 s.
+func backoff(try uint64) time.Duration {
+	return min(250*time.Millisecond<<min(try, 7), 30*time.Second)
+}
+
+// Consume hands every message that f matches to h, at least once, until ctx ends.
+// Messages with one key are handled one after the other in stream order, and while
+// one of them is tried again the later ones wait; different keys go side by side.
+// The order holds within this call: readers in several processes share the messages
+// of a durable, so work that needs order across processes takes a lease first.
+//
+// h's error decides what happens to the message, see verdict. A message that cannot
+// be decoded or that h can never take is parked in PARKED with the reason.
+func Consume[T any](ctx context.Context, b *Bus, d Durable, f Filter[T], key func(Delivery[T]) string, h func(context.Context, Delivery[T]) error) error {
+	d = d.withDefaults()
+	cons, err := b.js.CreateOrUpdateConsumer(ctx, f.stream, jetstream.ConsumerConfig{
+		Durable: d.Name, FilterSubject: f.pattern,
+		AckPolicy: jetstream.AckExplicitPolicy, AckWait: d.AckWait, MaxDeliver: -1,
+		MaxAckPending: d.Waiting * 4, // several instances share it
+	})
+	if err != nil {
+		return AsError(err)
+	}
+	r := &reader[T]{b: b, d: d, stream: f.stream, key: key, handle: h,
+		free: make(chan struct{}, d.Waiting), run: make(chan struct{}, d.Workers), chains: map[string][]jetstream.Msg{}}
+	var beat sync.WaitGroup
+	beatCtx, stopBeat := context.WithCancel(context.WithoutCancel(ctx))
+	beat.Go(func() { r.beat(beatCtx) })
+	err = r.pull(ctx, cons)
+	r.running.Wait()
+	stopBeat()
+	beat.Wait()
+	return err
+}
+
+// reader is one Consume call.
+type reader[T any] struct {
+	b      *Bus
+	d      Durable
+	stream string
+	key    func(Delivery[T]) string
+	handle func(context.Context, Delivery[T]) error
+
+	free    chan struct{} // a slot per message that was taken and is not done
+	run     chan struct{} // a slot per handler that runs
+	running sync.WaitGroup
+
+	mu     sync.Mutex
+	chains map[string][]jetstream.Msg // per key, the head is being handled
+}
+
+// pull fetches as many messages as there are free slots. Fetch, not the library's
+// Consume: that one stalls for 30 s when a small pull is handled faster than sent.
+func (r *reader[T]) pull(ctx context.Context, cons jetstream.Consumer) error {
+	for ctx.Err() == nil {
+		n := r.takeSlots(ctx)
+		if n == 0 {
+			break
+		}
+		batch, err := cons.Fetch(n, jetstream.FetchContext(ctx))
+		if err != nil {
+			r.giveSlots(n)
+			if stop := r.pause(ctx, err); stop != nil {
+				return stop
+			}
+			continue
+		}
+		got := 0
+		for m := range batch.Messages() {
+			got++
+			r.add(ctx, m)
+		}
+		r.giveSlots(n - got)
+		if err := batch.Error(); err != nil && ctx.Err() == nil {
+			if stop := r.pause(ctx, err); stop != nil {
+				return stop
+			}
+		}
+	}
+	return nil
+}
+
+// pause waits a moment after a failed pull; a consumer that somebody deleted ends
+// the call.
+func (r *reader[T]) pause(ctx context.Context, err error) error {
+	if errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrConsumerDoesNotExist) {
+		return Errorf(CodeNotFound, "consumer_deleted", "the consumer %s of %s was deleted while it was read", r.d.Name, r.stream)
+	}
+	r.b.log.Debug("a pull failed; trying again", "stream", r.stream, "durable", r.d.Name, "err", err)
+	sleep(ctx, 250*time.Millisecond)
+	return nil
+}
+
+// takeSlots waits for one free slot and takes what else is free.
+func (r *reader[T]) takeSlots(ctx context.Context) int {
+	select {
+	case r.free <- struct{}{}:
+	case <-ctx.Done():
+		return 0
+	}
+	for n := 1; ; n++ {
+		select {
+		case r.free <- struct{}{}:
+		default:
+			return n
+		}
+	}
+}
+
+func (r *reader[T]) giveSlots(n int) {
+	for range n {
+		<-r.free
+	}
+}
+
+// add puts a message at the end of its key's chain and starts the chain if it was
+// empty.
+func (r *reader[T]) add(ctx context.Context, m jetstream.Msg) {
+	d, err := decodeDelivery[T](m)
+	if err != nil {
+		r.park(ctx, m, Delivery[T]{Subject: m.Subject()}, AsError(err))
+		r.giveSlots(1)
+		return
+	}
+	k := r.key(d)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.chains[k] = append(r.chains[k], m)
+	if len(r.chains[k]) == 1 {
+		r.running.Go(func() { r.chain(ctx, k) })
+	}
+}
+
+// chain handles the messages of one key until none is left.
+func (r *reader[T]) chain(ctx context.Context, k string) {
+	for {
+		r.mu.Lock()
+		m := r.chains[k][0]
+		r.mu.Unlock()
+
+		r.one(ctx, m)
+		r.giveSlots(1)
+
+		r.mu.Lock()
+		r.chains[k] = r.chains[k][1:]
+		if len(r.chains[k]) == 0 {
+			delete(r.chains, k)
+			r.mu.Unlock()
+			return
+		}
+		r.mu.Unlock()
+	}
+}
+
+// one handles one message until it is done, parked, or ctx ends.
+func (r *reader[T]) one(ctx context.Context, m jetstream.Msg) {
+	d, err := decodeDelivery[T](m)
+	if err != nil {
+		r.park(ctx, m, d, AsError(err))
+		return
+	}
+	for {
+		v, wait, err := verdict(ctx, r.attempt(ctx, d), d.Tries, r.d)
+		switch v {
+		case ack:
+			r.settle(m.Ack())
+			return
+		case giveBack:
+			r.settle(m.Nak())
+			return
+		case park:
+			r.park(ctx, m, d, err)
+			return
+		case again:
+			d.Tries++
+			sleep(ctx, wait)
+		}
+	}
+}
+
+// attempt runs the handler; a panic is an internal error of this message, not the
+// end of the process.
+func (r *reader[T]) attempt(ctx context.Context, d Delivery[T]) (err error) {
+	select {
+	case r.run <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-r.run }()
+	defer func() {
+		if p := recover(); p != nil {
+			err = Errorf(CodeInternal, "panic", "the handler of %s panicked: %v", r.d.Name, p)
+			r.b.log.Error("a handler panicked", "subject", d.Subject, "err", err)
+		}
+	}()
+	return r.handle(ctx, d)
+}
+
+type verdictKind int
+
+const (
+	ack      verdictKind = iota // done
+	giveBack                    // we stop; somebody else takes it at once
+	again                       // try again here, so that the key's order holds
+	park                        // can never be taken
+)
+
+// verdict is the only place that judges a handler's error.
+func verdict(ctx context.Context, err error, tries uint64, d Durable) (verdictKind, time.Duration, *Error) {
+	if err == nil {
+		return ack, 0, nil
+	}
+	if ctx.Err() != nil {
+		return giveBack, 0, nil
+	}
+	e := AsError(err)
+	switch e.Code {
+	case CodeLimited, CodeUnavailable:
+		// Not the message's fault: it waits as long as it takes.
+		return again, max(e.RetryAfter, d.Backoff(min(tries, d.Tries))), e
+	case CodeInternal, CodeConflict:
+		if tries+1 < d.Tries {
+			return again, d.Backoff(tries), e
+		}
+	}
+	return park, 0, e
+}
+
+// park keeps the message in PARKED and then removes it from its stream's reader. If
+// it cannot be kept it is not removed: it comes again.
+func (r *reader[T]) park(ctx context.Context, m jetstream.Msg, d Delivery[T], e *Error) {
+	p := Parked{V: 1, Stream: r.stream, Durable: r.d.Name, Subject: m.Subject(), Sequence: d.Seq, Tries: d.Tries + 1,
+		Code: e.Code, Reason: e.Reason, Message: e.Error(), At: time.Now().UTC(), Data: m.Data()}
+	id := r.stream + "." + r.d.Name + "." + m.Subject() + "." + p.At.Format(time.RFC3339Nano)
+	if _, err := Publish(context.WithoutCancel(ctx), r.b, ParkedSubject(r.stream, r.d.Name), p, WithID(id)); err != nil {
+		r.b.log.Error("a message could not be parked; it will come again", "subject", m.Subject(), "err", err)
+		r.settle(m.NakWithDelay(r.d.Backoff(d.Tries)))
+		return
+	}
+	r.b.log.Warn("a message was parked", "subject", m.Subject(), "seq", d.Seq, "reason", e.Reason, "err", e)
+	r.settle(m.TermWithReason(e.Reason))
+}
+
+func (r *reader[T]) settle(err error) {
+	if err != nil {
+		r.b.log.Debug("a message's outcome did not reach the server; it will come again", "err", err)
+	}
+}
+
+// beat tells the server that the messages that wait here are still in hand.
+func (r *reader[T]) beat(ctx context.Context) {
+	tick := time.NewTicker(r.d.AckWait / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		r.mu.Lock()
+		var held []jetstream.Msg
+		for _, chain := range r.chains {
+			held = append(held, chain...)
+		}
+		r.mu.Unlock()
+		for _, m := range held {
+			r.settle(m.InProgress())
+		}
+	}
+}
+
+func decodeDelivery[T any](m jetstream.Msg) (Delivery[T], error) {
+	d := Delivery[T]{Subject: m.Subject()}
+	meta, err := m.Metadata()
+	if err != nil {
+		return d, Errorf(CodeInvalid, "bad_message", "a message has no place in a stream: %w", err)
+	}
+	d.Seq, d.Time, d.Tries = meta.Sequence.Stream, meta.Timestamp, meta.NumDelivered-1
+	if err := json.Unmarshal(m.Data(), &d.Value); err != nil {
+		return d, Errorf(CodeInvalid, "bad_payload", "the payload of a message on %s cannot be read: %w", m.Subject(), err)
+	}
+	return d, nil
+}
+
+// sleep waits d or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

@@ -1,0 +1,192 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// StreamInfo is where a stream stands.
+type StreamInfo struct {
+	// Epoch tells one life of the stream from the next: sequences start at 1 again
+	// when a stream is made anew, and a kept place means nothing then.
+	Epoch string
+	First uint64 // oldest message still there; Last+1 when empty
+	Last  uint64 // newest message ever stored
+}
+
+// InfoOf tells where the stream behind a filter stands.
+func InfoOf[T any](ctx context.Context, b *Bus, f Filter[T]) (StreamInfo, error) {
+	ctx, cancel := bound(ctx, callTimeout)
+	defer cancel()
+	s, err := b.js.Stream(ctx, f.stream)
+	if err != nil {
+		return StreamInfo{}, AsError(err)
+	}
+	i := s.CachedInfo()
+	return StreamInfo{
+		Epoch: strconv.FormatInt(i.Created.UnixMicro(), 36),
+		First: i.State.FirstSeq, Last: i.State.LastSeq,
+	}, nil
+}
+
+// Follower reads a stream in strict order for one reader that keeps its own place,
+// as a reader does whose effects and place move together elsewhere. The server keeps
+// no position for it.
+type Follower struct {
+	// Batch bounds how many messages one call of the handler gets; 0 means 256.
+	Batch int
+	// Unreadable is told of a message that cannot be decoded; it is skipped.
+	Unreadable func(subject string, seq uint64, err error)
+}
+
+// Follow calls h with the messages that f matches from place from on (1 is the
+// oldest), in order, as they come, until ctx ends or h returns an error, which it
+// returns. Messages that the stream already let go are passed over: h sees a gap in
+// Seq. A lost connection to the server is waited out.
+func Follow[T any](ctx context.Context, b *Bus, fw Follower, f Filter[T], from uint64, h func(context.Context, []Delivery[T]) error) error {
+	if fw.Batch == 0 {
+		fw.Batch = 256
+	}
+	next := max(from, 1)
+	for ctx.Err() == nil {
+		cons, err := b.js.CreateConsumer(ctx, f.stream, jetstream.ConsumerConfig{
+			FilterSubject: f.pattern,
+			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: next,
+			AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1,
+			InactiveThreshold: time.Minute,
+		})
+		if err != nil {
+			b.log.Debug("a stream cannot be followed yet; trying again", "stream", f.stream, "err", err)
+			sleep(ctx, 250*time.Millisecond)
+			continue
+		}
+		if next, err = followConsumer(ctx, b, cons, fw, next, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// followConsumer reads until the consumer is lost and returns the place to go on
+// from; an error is the handler's.
+func followConsumer[T any](ctx context.Context, b *Bus, cons jetstream.Consumer, fw Follower, next uint64, h func(context.Context, []Delivery[T]) error) (uint64, error) {
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		// It would go by itself a minute later; an error changes nothing.
+		_ = b.js.DeleteConsumer(ctx, cons.CachedInfo().Stream, cons.CachedInfo().Name)
+	}()
+	delivered := uint64(0) // the consumer's own count, to notice a lost message
+	for ctx.Err() == nil {
+		batch, err := cons.Fetch(4*fw.Batch, jetstream.FetchContext(ctx))
+		if err != nil {
+			return next, nil
+		}
+		for group := range groups(batch.Messages(), fw.Batch) {
+			var out []Delivery[T]
+			for _, m := range group {
+				meta, err := m.Metadata()
+				if err != nil || meta.Sequence.Consumer != delivered+1 {
+					return next, handOver(ctx, out, h) // one was lost on the way: read on from there again
+				}
+				delivered++
+				next = meta.Sequence.Stream + 1
+				d := Delivery[T]{Subject: m.Subject(), Seq: meta.Sequence.Stream, Time: meta.Timestamp}
+				if err := json.Unmarshal(m.Data(), &d.Value); err != nil {
+					if fw.Unreadable != nil {
+						fw.Unreadable(d.Subject, d.Seq, err)
+					}
+					continue
+				}
+				out = append(out, d)
+			}
+			if err := handOver(ctx, out, h); err != nil {
+				return next, err
+			}
+		}
+		if batch.Error() != nil {
+			return next, nil
+		}
+	}
+	return next, nil
+}
+
+func handOver[T any](ctx context.Context, out []Delivery[T], h func(context.Context, []Delivery[T]) error) error {
+	if len(out) == 0 {
+		return nil
+	}
+	return h(ctx, out)
+}
+
+// groups yields what is in the channel already, up to n at a time, and waits only
+// for the first of each group.
+func groups[M any](in <-chan M, n int) func(yield func([]M) bool) {
+	return func(yield func([]M) bool) {
+		for first := range in {
+			group := []M{first}
+		more:
+			for len(group) < n {
+				select {
+				case m, ok := <-in:
+					if !ok {
+						break more
+					}
+					group = append(group, m)
+				default:
+					break more
+				}
+			}
+			if !yield(group) {
+				return
+			}
+		}
+	}
+}
+
+// Latest calls h with the newest message of every subject that f matches, in stream
+// order, and returns when it has seen all that were stored when it was called.
+func Latest[T any](ctx context.Context, b *Bus, f Filter[T], h func(Delivery[T]) error) error {
+	ctx, cancel := bound(ctx, 30*time.Second)
+	defer cancel()
+	cons, err := b.js.CreateConsumer(ctx, f.stream, jetstream.ConsumerConfig{
+		FilterSubject: f.pattern, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
+	})
+	if err != nil {
+		return AsError(err)
+	}
+	defer func() {
+		_ = b.js.DeleteConsumer(context.WithoutCancel(ctx), f.stream, cons.CachedInfo().Name)
+	}()
+	left := cons.CachedInfo().NumPending
+	for left > 0 {
+		batch, err := cons.Fetch(int(min(left, 512)), jetstream.FetchMaxWait(2*time.Second))
+		if err != nil {
+			return AsError(err)
+		}
+		got := uint64(0)
+		for m := range batch.Messages() {
+			got++
+			d, err := decodeDelivery[T](m)
+			if err != nil {
+				continue
+			}
+			if err := h(d); err != nil {
+				return err
+			}
+		}
+		if err := errors.Join(batch.Error(), ctx.Err()); err != nil {
+			return AsError(err)
+		}
+		if got == 0 {
+			return nil // the rest went meanwhile, by age or because a newer one came
+		}
+		left -= min(got, left)
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+type pubOptions struct{ id string }
+
+// PubOption changes how one message is published.
+type PubOption func(*pubOptions)
+
+// WithID gives the message an id: within the stream's window a second message with
+// it is taken as stored and not stored again, so that a repeated publish is safe.
+func WithID(id string) PubOption { return func(o *pubOptions) { o.id = id } }
+
+// Publish stores v and returns its place in the stream. A nil error means that it
+// is as durable as the stream promises. Errors: CodeInvalid when v cannot be encoded
+// or is too large, CodeUnavailable when the server did not confirm; it may then be
+// stored or not, and publishing again with the same id is safe.
+func Publish[T any](ctx context.Context, b *Bus, s Subject[T], v T, opts ...PubOption) (seq uint64, err error) {
+	m, err := encode(s, v, opts)
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := bound(ctx, callTimeout)
+	defer cancel()
+	ack, err := b.js.PublishMsg(ctx, m)
+	if err != nil {
+		return 0, AsError(err)
+	}
+	return ack.Sequence, nil
+}
+
+// PublishLater stores v without waiting. For reports that nobody's correctness
+// depends on; a failure is logged. It does not block: when too many wait, the
+// report is refused with CodeLimited.
+func PublishLater[T any](b *Bus, s Subject[T], v T, opts ...PubOption) error {
+	m, err := encode(s, v, opts)
+	if err != nil {
+		return err
+	}
+	if b.js.PublishAsyncPending() >= maxLater {
+		return Errorf(CodeLimited, "backlog", "a report was not published: too many wait already")
+	}
+	if _, err := b.js.PublishMsgAsync(m); err != nil {
+		return AsError(err)
+	}
+	return nil
+}
+
+// maxLater keeps PublishLater below the window where the library would block.
+const maxLater = 3072
+
+func encode[T any](s Subject[T], v T, opts []PubOption) (*nats.Msg, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, Errorf(CodeInvalid, "bad_payload", "a message for %s cannot be encoded: %w", s.name, err)
+	}
+	var o pubOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	m := &nats.Msg{Subject: s.name, Data: data}
+	if o.id != "" {
+		m.Header = nats.Header{jetstream.MsgIDHeader: {o.id}}
+	}
+	return m, nil
+}

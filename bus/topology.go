@@ -1,0 +1,146 @@
+package bus
+
+import "time"
+
+// The names of streams and buckets. They stand here and nowhere else.
+const (
+	streamCapture  = "CAPTURE"
+	streamEvents   = "EVENTS"
+	streamCommands = "COMMANDS"
+	streamParked   = "PARKED"
+
+	bucketVoice     = "VOICE"
+	bucketLeases    = "LEASES"
+	bucketTokens    = "TOKENS"
+	bucketPositions = "POSITIONS"
+
+	blobsBackups = "BACKUPS"
+)
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+	gib = 1 << 30
+	day = 24 * time.Hour
+)
+
+// Plan is everything that JetStream holds for us, as data: Open applies it, Check
+// finds overlaps, Markdown renders it.
+type Plan struct {
+	Streams []Stream
+	Buckets []Bucket
+	Blobs   []Blob
+}
+
+// Stream is a row of a Plan: stored messages under the subjects it takes.
+type Stream struct {
+	Name     string
+	Does     string   // what it is for, who writes and who reads
+	Takes    []string // subject patterns; no two streams may overlap
+	Keep     Keep
+	MaxAge   time.Duration // the oldest go first; 0 means no limit
+	MaxBytes int64         // reserved on disk at creation
+	MaxMsg   int32         // largest message in bytes
+	Dedupe   time.Duration // how long a message id is remembered
+	Storage  Storage
+	Batches  bool // takes atomic batches, which are one sync to disk for many messages
+}
+
+// Keep says when a stream lets go of a message.
+type Keep int
+
+const (
+	// KeepLimits keeps messages until an age or size limit, however often they are read.
+	KeepLimits Keep = iota
+	// KeepWork keeps a message until somebody acknowledged it, refuses a second one
+	// on a subject that still has one, and refuses new ones when full.
+	KeepWork
+)
+
+// Storage is where a stream or bucket lives, and so what it survives.
+type Storage int
+
+const (
+	// Synced is on disk and synced before it is acknowledged: what was acknowledged
+	// survives kill -9 and a loss of power.
+	Synced Storage = iota
+	// Lazy is on disk, but acknowledged before it is written: kill -9 can take
+	// the last few dozen messages. For sources that can repeat.
+	Lazy
+	// Volatile is in memory: gone with the server. With an external server
+	// (NATS_URL) it is Synced instead, since that server does not end with us.
+	Volatile
+)
+
+// Bucket is a row of a Plan: records under keys.
+type Bucket struct {
+	Name     string
+	Does     string
+	Key      string // the shape of its keys, for people
+	History  uint8  // revisions kept per key
+	MaxBytes int64
+	MaxValue int32
+	Storage  Storage
+	KeyTTL   bool // keys may be written with a time to live
+}
+
+// Blob is a row of a Plan: large values, streamed in and out.
+type Blob struct {
+	Name     string
+	Does     string
+	Key      string
+	MaxBytes int64
+}
+
+// Topology is the plan of this product.
+func Topology() Plan {
+	return Plan{
+		Streams: []Stream{
+			{
+				Name: streamCapture, Takes: []string{AllCapture().pattern},
+				Does:   "Accepted events of capture clients. The broker's sockets write, its Redis edge reads in stream order, so they survive an outage of Redis.",
+				MaxAge: time.Hour, MaxBytes: 256 * mib, MaxMsg: 128 * kib, Dedupe: 2 * time.Minute, Batches: true,
+			},
+			{
+				Name: streamEvents, Takes: []string{rootEvent + ".>"},
+				Does:   "What happened, for people and dashboards: mutes applied and failed. Every component writes.",
+				MaxAge: 30 * day, MaxBytes: 256 * mib, MaxMsg: 64 * kib, Dedupe: 2 * time.Minute, Storage: Lazy,
+			},
+			{
+				Name: streamCommands, Takes: []string{rootCommand + ".>"},
+				Does:   "Control requests with who asked, why, and the outcome: the action log of operators.",
+				MaxAge: 30 * day, MaxBytes: 64 * mib, MaxMsg: 64 * kib, Dedupe: 10 * time.Minute,
+			},
+			{
+				Name: streamParked, Takes: []string{AllParked().pattern},
+				Does:   "Messages that no handler could take, with the reason. Operators read and republish.",
+				MaxAge: 14 * day, MaxBytes: 128 * mib, MaxMsg: 8 * mib, Dedupe: 2 * time.Minute,
+			},
+		},
+		Buckets: []Bucket{
+			{
+				Name: bucketVoice, Key: "<guild>.<user>", History: 1, MaxBytes: 128 * mib, MaxValue: 8 * kib,
+				Does: "Wished and applied mute and deaf per member. muteproxy writes the wish before it calls Discord, so a crash converges.",
+			},
+			{
+				Name: bucketLeases, Key: "owner.<code>, broker.<instance>, edge.capture, sweep.capture, voice.<guild>", History: 1, MaxBytes: 64 * mib, MaxValue: 4 * kib,
+				Does:    "Sole rights with a fencing token; they end with their holder.",
+				Storage: Volatile, KeyTTL: true,
+			},
+			{
+				Name: bucketTokens, Key: "<sha256 of the token>, or a marker", History: 1, MaxBytes: 8 * mib, MaxValue: 4 * kib,
+				Does: "Worker tokens that AutoMuteUs handed over, sealed; and marks of migrations that are done.",
+			},
+			{
+				Name: bucketPositions, Key: "<reader>", History: 1, MaxBytes: 1 * mib, MaxValue: 1 * kib,
+				Does: "How far a reader came that keeps its own place elsewhere, in case that elsewhere is wiped.",
+			},
+		},
+		Blobs: []Blob{
+			{
+				Name: blobsBackups, Key: "<guild>/<job>/<file>", MaxBytes: 2 * gib,
+				Does: "Backup archives, streamed in and out.",
+			},
+		},
+	}
+}
