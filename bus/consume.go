@@ -1,9 +1,11 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,6 +78,7 @@ func Consume[T any](ctx context.Context, b *Bus, d Durable, f Filter[T], key fun
 	beat.Go(func() { r.beat(beatCtx) })
 	err = r.pull(ctx, cons)
 	r.running.Wait()
+	r.giveBackAll()
 	stopBeat()
 	beat.Wait()
 	return err
@@ -93,9 +96,14 @@ type reader[T any] struct {
 	run     chan struct{} // a slot per handler that runs
 	running sync.WaitGroup
 
-	mu     sync.Mutex
-	chains map[string][]jetstream.Msg // per key, the head is being handled
+	mu       sync.Mutex
+	chains   map[string][]jetstream.Msg // per key, the head is being handled
+	returned []jetstream.Msg            // taken and not handled when we were stopped
 }
+
+// pullWait is how long one pull stays open. A stop waits for its end instead of
+// cutting it: the server would go on sending to a pull that was cut on our side only.
+const pullWait = time.Second
 
 // pull fetches as many messages as there are free slots. Fetch, not the library's
 // Consume: that one stalls for 30 s when a small pull is handled faster than sent.
@@ -105,7 +113,7 @@ func (r *reader[T]) pull(ctx context.Context, cons jetstream.Consumer) error {
 		if n == 0 {
 			break
 		}
-		batch, err := cons.Fetch(n, jetstream.FetchContext(ctx))
+		batch, err := cons.Fetch(n, jetstream.FetchMaxWait(pullWait))
 		if err != nil {
 			r.giveSlots(n)
 			if stop := r.pause(ctx, err); stop != nil {
@@ -214,7 +222,9 @@ func (r *reader[T]) one(ctx context.Context, m jetstream.Msg) {
 			r.settle(m.Ack())
 			return
 		case giveBack:
-			r.settle(m.Nak())
+			r.mu.Lock()
+			r.returned = append(r.returned, m)
+			r.mu.Unlock()
 			return
 		case park:
 			r.park(ctx, m, d, err)
@@ -226,9 +236,33 @@ func (r *reader[T]) one(ctx context.Context, m jetstream.Msg) {
 	}
 }
 
+// giveBackAll hands what was not handled to the next reader at once, oldest first,
+// after the last pull has ended: what is given back while a pull is open would be
+// sent to that pull, where nobody reads it.
+func (r *reader[T]) giveBackAll() {
+	if len(r.returned) == 0 {
+		return
+	}
+	slices.SortFunc(r.returned, func(a, b jetstream.Msg) int { return cmp.Compare(streamSeq(a), streamSeq(b)) })
+	for _, m := range r.returned {
+		r.settle(m.Nak())
+	}
+}
+
+func streamSeq(m jetstream.Msg) uint64 {
+	meta, err := m.Metadata()
+	if err != nil {
+		return 0
+	}
+	return meta.Sequence.Stream
+}
+
 // attempt runs the handler; a panic is an internal error of this message, not the
 // end of the process.
 func (r *reader[T]) attempt(ctx context.Context, d Delivery[T]) (err error) {
+	if ctx.Err() != nil {
+		return ctx.Err() // the select below would choose at random
+	}
 	select {
 	case r.run <- struct{}{}:
 	case <-ctx.Done():
@@ -274,11 +308,14 @@ func verdict(ctx context.Context, err error, tries uint64, d Durable) (verdictKi
 	return park, 0, e
 }
 
+// maxParked bounds what PARKED keeps of a payload; it grows by a third on its way.
+const maxParked = 4 * mib
+
 // park keeps the message in PARKED and then removes it from its stream's reader. If
 // it cannot be kept it is not removed: it comes again.
 func (r *reader[T]) park(ctx context.Context, m jetstream.Msg, d Delivery[T], e *Error) {
 	p := Parked{V: 1, Stream: r.stream, Durable: r.d.Name, Subject: m.Subject(), Sequence: d.Seq, Tries: d.Tries + 1,
-		Code: e.Code, Reason: e.Reason, Message: e.Error(), At: time.Now().UTC(), Data: m.Data()}
+		Code: e.Code, Reason: e.Reason, Message: e.Error(), At: time.Now().UTC(), Data: m.Data()[:min(len(m.Data()), maxParked)]}
 	id := r.stream + "." + r.d.Name + "." + m.Subject() + "." + p.At.Format(time.RFC3339Nano)
 	if _, err := Publish(context.WithoutCancel(ctx), r.b, ParkedSubject(r.stream, r.d.Name), p, WithID(id)); err != nil {
 		r.b.log.Error("a message could not be parked; it will come again", "subject", m.Subject(), "err", err)

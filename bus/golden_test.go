@@ -1,0 +1,76 @@
+package bus_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"splashtail/bus"
+)
+
+var update = flag.Bool("update", false, "write golden files and generated pages")
+
+func TestPayloadsKeepTheirWireForm(t *testing.T) {
+	at := time.Date(2026, 11, 24, 12, 30, 15, 250_000_000, time.UTC)
+	code := mustCode(t, "7F3A09C2")
+	free, silent := bus.VoiceState{}, bus.VoiceState{Deaf: true, Mute: true}
+	for name, v := range map[string]any{
+		"capture_event": bus.CaptureEvent{V: 1, Code: code, Kind: bus.CaptureLobby, Payload: `{"LobbyCode":"QWERTY","Region":0,"Map":2}`, Room: "QWERTY", Session: "s1", At: at, Cause: "x"},
+		"modify_task":   bus.ModifyTask{Guild: 812345678901234567, User: 234567890123456789, Parameters: bus.VoiceState{Mute: true}, TaskID: "585eaca788"},
+		"modify_result": bus.ModifyResult{V: 1, Done: true},
+		"voice_record": bus.VoiceRecord{V: 1,
+			Wish:    bus.VoiceWish{VoiceState: silent, ID: "w2", Batch: "b", Order: 3, Tier: 5, Code: "7F3A09C2", At: at},
+			Applied: &bus.VoiceApplied{VoiceState: free, WishID: "w1", Lane: "worker", At: at, GameSeen: true},
+			Failed:  &bus.VoiceFailed{WishID: "w2", Code: 40032, Reason: "not_in_voice", At: at, RetryAt: at.Add(time.Minute), Tries: 1}},
+		"mute_applied": bus.MuteApplied{V: 1, Guild: 812345678901234567, User: 234567890123456789, State: silent, Lane: "worker", Took: 61, At: at},
+		"mute_failed":  bus.MuteFailed{V: 1, Guild: 812345678901234567, User: 234567890123456789, State: free, Code: 10007, Reason: "unknown_member", At: at},
+		"parked":       bus.Parked{V: 1, Stream: "S", Durable: "d", Subject: "a.b", Sequence: 9, Tries: 5, Code: bus.CodeInvalid, Reason: "bad_payload", Message: "m", At: at, Data: []byte("{}")},
+		"command":      bus.Command{V: 1, ID: "c1", Component: "broker", Verb: "drain", Actor: "ann", Reason: "deploy", Outcome: "done", At: at},
+		"status":       bus.Status{V: 1, Component: "broker", Instance: "i", Version: "1.0.0", Since: at, Ready: true, Details: map[string]any{"clients": 2.0}},
+		"owner":        bus.Owner{V: 1, Instance: "i", Session: "s", Since: at},
+		"sealed_token": bus.SealedToken{V: 1, Sealed: []byte("xyz"), Source: "addtoken", At: at},
+		"position":     bus.Position{V: 1, Epoch: "abc", Seq: 7, At: at},
+		"lease_holder": bus.LeaseHolder{V: 1, Holder: "h", Since: at},
+	} {
+		t.Run(name, func(t *testing.T) { checkGolden(t, name, v) })
+	}
+}
+
+// checkGolden compares v's JSON with its file, reads the file back, and reads it
+// once more with fields that a later version might add.
+func checkGolden(t *testing.T, name string, v any) {
+	path := filepath.Join("testdata", name+".json")
+	got, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("the wire form changed:\n%s\nwant:\n%s", got, want)
+	}
+	later := strings.Replace(string(want), "{", `{"a_field_of_tomorrow": [1, {"x": null}],`, 1)
+	for _, text := range []string{string(want), later} {
+		back := reflect.New(reflect.TypeOf(v))
+		if err := json.Unmarshal([]byte(text), back.Interface()); err != nil {
+			t.Fatalf("reading it back: %v", err)
+		}
+		if !reflect.DeepEqual(back.Elem().Interface(), v) {
+			t.Errorf("read back as %+v, want %+v", back.Elem(), v)
+		}
+	}
+}
