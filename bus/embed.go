@@ -8,6 +8,7 @@ import (
 	"net"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -152,8 +153,16 @@ func (l *natsLog) lastFatal() string {
 func (l *natsLog) Noticef(f string, v ...any) { l.log.Debug(fmt.Sprintf(f, v...)) }
 func (l *natsLog) Debugf(f string, v ...any)  { l.log.Debug(fmt.Sprintf(f, v...)) }
 func (l *natsLog) Tracef(f string, v ...any)  { l.log.Debug(fmt.Sprintf(f, v...)) }
-func (l *natsLog) Warnf(f string, v ...any)   { l.log.Warn(fmt.Sprintf(f, v...)) }
-func (l *natsLog) Errorf(f string, v ...any)  { l.log.Error(fmt.Sprintf(f, v...)) }
+
+func (l *natsLog) Warnf(f string, v ...any) {
+	text := fmt.Sprintf(f, v...)
+	if strings.HasPrefix(text, "Plaintext passwords detected") {
+		return // it lives in this process's memory only, as it came from the environment
+	}
+	l.log.Warn(text)
+}
+
+func (l *natsLog) Errorf(f string, v ...any) { l.log.Error(fmt.Sprintf(f, v...)) }
 
 func (l *natsLog) Fatalf(f string, v ...any) {
 	l.mu.Lock()

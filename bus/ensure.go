@@ -73,7 +73,7 @@ func (b *Bus) ensure(ctx context.Context, p Plan) error {
 	}
 	for _, s := range p.Streams {
 		err := retryCreate(ctx, func() error {
-			_, err := b.js.CreateOrUpdateStream(ctx, s.config(b.embedded(), b.replicas))
+			_, err := b.js.CreateOrUpdateStream(ctx, b.keepStorage(ctx, s.Name, s.config(b.embedded(), b.replicas)))
 			return err
 		})
 		if err != nil {
@@ -82,7 +82,9 @@ func (b *Bus) ensure(ctx context.Context, p Plan) error {
 	}
 	for _, k := range p.Buckets {
 		err := retryCreate(ctx, func() error {
-			_, err := b.js.CreateOrUpdateKeyValue(ctx, k.config(b.embedded(), b.replicas))
+			c := k.config(b.embedded(), b.replicas)
+			c.Storage = b.keepStorage(ctx, kvStream(k.Name), jetstream.StreamConfig{Storage: c.Storage}).Storage
+			_, err := b.js.CreateOrUpdateKeyValue(ctx, c)
 			return err
 		})
 		if err != nil {
@@ -101,6 +103,19 @@ func (b *Bus) ensure(ctx context.Context, p Plan) error {
 		}
 	}
 	return nil
+}
+
+// keepStorage leaves the storage of a stream that exists as it is: it cannot be
+// changed, and a process that joins another's embedded server finds a row in memory
+// that it would have put on disk.
+func (b *Bus) keepStorage(ctx context.Context, stream string, c jetstream.StreamConfig) jetstream.StreamConfig {
+	s, err := b.js.Stream(ctx, stream)
+	if err != nil {
+		return c
+	}
+	had := s.CachedInfo().Config
+	c.Storage, c.PersistMode = had.Storage, had.PersistMode
+	return c
 }
 
 // retryCreate repeats a creation that a starting cluster or a stream that was

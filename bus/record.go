@@ -170,6 +170,9 @@ func (r *Records[T]) begin(key string, v T, revision *uint64) (*Write, error) {
 	return &Write{ack}, nil
 }
 
+// kvStream is the stream behind a key-value bucket.
+func kvStream(bucket string) string { return "KV_" + bucket }
+
 // kvSubject is where a key-value bucket takes the writes of a key; the client
 // library keeps it to itself and has no pipelined put.
 func kvSubject(bucket, key string) string { return "$KV." + bucket + "." + key }

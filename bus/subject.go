@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"encoding/json"
 	"strings"
 )
 
@@ -146,6 +147,17 @@ func AllParked() Filter[Parked] {
 // StatusCall asks one instance of a component how it is: ctl.<component>.status.
 func StatusCall(component string) Call[struct{}, Status] {
 	return Call[struct{}, Status]{join(rootControl, component, "status")}
+}
+
+// AllCommands takes the action log of every component.
+func AllCommands() Filter[Command] {
+	return Filter[Command]{streamCommands, rootCommand + ".>"}
+}
+
+// VerbCall asks the instances of a component to carry out a control verb; the first
+// answer is taken. Both must be plain words, as CommandSubject checks.
+func VerbCall(component, verb string) Call[VerbRequest, json.RawMessage] {
+	return Call[VerbRequest, json.RawMessage]{join(rootControl, component, verb)}
 }
 
 func join(tokens ...string) string { return strings.Join(tokens, ".") }

@@ -107,7 +107,7 @@ func Topology() Plan {
 				MaxAge: 30 * day, MaxBytes: 256 * mib, MaxMsg: 64 * kib, Dedupe: 2 * time.Minute, Storage: Lazy,
 			},
 			{
-				Name: streamCommands, Takes: []string{rootCommand + ".>"},
+				Name: streamCommands, Takes: []string{AllCommands().pattern},
 				Does:   "Control requests with who asked, why, and the outcome: the action log of operators.",
 				MaxAge: 30 * day, MaxBytes: 64 * mib, MaxMsg: 64 * kib, Dedupe: 10 * time.Minute,
 			},
