@@ -1,0 +1,334 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"splashtail/bus"
+	"splashtail/internal/logs"
+	"splashtail/internal/ops"
+	"splashtail/internal/supervise"
+)
+
+// stopBound is how long draining may take. A request of AutoMuteUs is answered within 9 s, so it can come to its end.
+const stopBound = 15 * time.Second
+
+// tierLast stops after every component: the bus, so that they can still store, and the ops listener, so that a probe
+// sees the stop.
+const tierLast = 100
+
+// errForced ends the process at once.
+var errForced = errors.New("forced to end by a second signal; what was not drained is redone at the next start")
+
+// upCmd runs everything.
+type upCmd struct {
+	Scene bool `help:"Play a round of Among Us with made-up players, again and again. Only with the sandbox."`
+}
+
+// Run implements the command.
+func (cmd upCmd) Run(c *call) error {
+	c.bad = append(c.bad, c.set.checkStandIn()...)
+	if cmd.Scene && c.set.DiscordBotToken.Values != nil {
+		c.bad = append(c.bad, fault{name: "DISCORD_BOT_TOKEN", what: "is set; --scene would mute real people. Unset it, or leave --scene out"})
+	}
+	return c.serve(plan{components: c.components, standIns: true, scene: cmd.Scene})
+}
+
+// brokerCmd runs the broker alone.
+type brokerCmd struct{}
+
+// Run implements the command.
+func (brokerCmd) Run(c *call) error { return c.serveOne("broker") }
+
+// muteproxyCmd runs the mute proxy alone.
+type muteproxyCmd struct{}
+
+// Run implements the command.
+func (muteproxyCmd) Run(c *call) error { return c.serveOne("muteproxy") }
+
+// natsCmd runs the bus alone.
+type natsCmd struct{}
+
+// Run implements the command.
+func (natsCmd) Run(c *call) error {
+	if c.set.NATSURL.Value != "" {
+		c.bad = append(c.bad, fault{name: "NATS_URL", value: shown(&c.set.NATSURL), from: c.set.NATSURL.from,
+			what: "is set; 'nats' is the server that others join with it, so it cannot join one itself"})
+	}
+	return c.serve(plan{})
+}
+
+func (c *call) serveOne(name string) error {
+	at := slices.IndexFunc(c.components, func(k component) bool { return k.name == name })
+	if at < 0 {
+		return &usageError{fmt.Errorf("there is no component %q in this build", name)}
+	}
+	one := c.components[at]
+	c.bad = append(c.bad, c.set.need(one.name, one.need...)...)
+	return c.serve(plan{components: []component{one}})
+}
+
+// plan is what a command runs.
+type plan struct {
+	components []component
+	standIns   bool // the sandbox for Discord and a Redis of our own where nothing is set
+	scene      bool
+}
+
+// serve runs a plan until a signal comes or a part fails.
+func (c *call) serve(p plan) error {
+	if err := c.bad.asError(); err != nil {
+		return err
+	}
+	log := logs.New(c.stderr, c.set.LogLevel.level(), c.set.LogFormat.format())
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	bound := cmp.Or(c.bound, stopBound)
+	ended := make(chan error, 1)
+	go func() { ended <- c.live(ctx, p, log) }()
+	for asked := false; ; asked = true {
+		select {
+		case err := <-ended:
+			return err
+		case sig := <-c.signals:
+			if asked {
+				return errForced
+			}
+			log.Info(fmt.Sprintf("draining, for at most %v; a second signal ends the process at once", bound), "signal", sig.String())
+			cancel()
+		}
+	}
+}
+
+// live starts the parts, waits and stops them. It returns nil when ctx ended and everything drained.
+func (c *call) live(ctx context.Context, p plan, log *slog.Logger) error {
+	if err := c.portsFree(p); err != nil {
+		return err
+	}
+	s := &site{call: c, plan: p, log: log, board: ops.NewBoard(), metrics: newRegistry(),
+		group: supervise.New(log, supervise.Bounds{Stop: cmp.Or(c.bound, stopBound)})}
+	err := s.start(ctx)
+	if err == nil {
+		s.announce()
+		err = s.group.Wait(ctx)
+	}
+	s.board.Fail("running", "the process is stopping")
+	if err != nil && ctx.Err() == nil {
+		log.Error("stopping, because a part failed", "err", err)
+	} else {
+		err = nil // an end that was asked for, in the middle of the start or later
+	}
+	if fault := s.group.Stop(); err == nil {
+		err = fault
+	} else if fault != nil {
+		log.Warn("not everything stopped as it should", "err", fault)
+	}
+	if err == nil {
+		log.Info("stopped; everything drained")
+	}
+	return err
+}
+
+// site is a plan that is being carried out.
+type site struct {
+	*call
+	plan    plan
+	log     *slog.Logger
+	board   *ops.Board
+	metrics *prometheus.Registry
+	group   *supervise.Group
+	bus     *bus.Bus
+	house   house
+	doors   []address
+}
+
+// address is a row of the table that is printed when everything is up.
+type address struct{ name, url, note string }
+
+// start brings the parts up in order: ops first, so that a probe can watch, then the bus, then what stands in for the
+// outside, then the components.
+func (s *site) start(ctx context.Context) error {
+	s.board.Fail("running", "the process is starting")
+	if err := s.startOps(ctx); err != nil {
+		return err
+	}
+	if err := s.startBus(ctx); err != nil {
+		return err
+	}
+	s.house = house{Settings: s.set, redisAddr: s.set.RedisAddr.Value, discordAPI: s.set.DiscordAPIURL.Value,
+		primary: s.set.DiscordBotToken.first(), workers: s.set.WorkerBotTokens.Values, metrics: s.metrics}
+	if err := s.startStandIns(ctx); err != nil {
+		return err
+	}
+	for _, k := range s.plan.components {
+		if err := s.startComponent(ctx, k); err != nil {
+			return err
+		}
+	}
+	s.board.Set("running", func(context.Context) error { return nil })
+	return s.startScene(ctx)
+}
+
+func (s *site) startOps(ctx context.Context) error {
+	srv, err := ops.New(ops.Config{Addr: s.set.OpsAddr.Value, Version: buildVersion(), Board: s.board, Metrics: s.metrics},
+		s.log.With("component", "ops"))
+	if err != nil {
+		return err
+	}
+	err = s.group.Start(ctx, supervise.Part{Name: "ops", Tier: tierLast, Run: srv.Run, Ready: srv.Ready()})
+	if err != nil {
+		return named(err, "OPS_ADDR", s.set.OpsAddr.Value)
+	}
+	s.serves(address{"ops", "http://" + srv.Addr().String(), "/healthz /readyz /metrics (OPS_ADDR)"})
+	return nil
+}
+
+// startBus opens the bus. It stays open until all components have stopped.
+func (s *site) startBus(ctx context.Context) error {
+	b, err := bus.Open(ctx, s.busConfig(), s.log.With("component", "bus"))
+	if err != nil {
+		return fmt.Errorf("bus: %w", err)
+	}
+	s.bus = b
+	s.board.Set("bus", b.Ready)
+	s.serves(s.busDoor())
+	return s.group.Start(ctx, supervise.Part{Name: "bus", Tier: tierLast, Run: func(ctx context.Context) error {
+		<-ctx.Done()
+		return closeBus(ctx, b)
+	}})
+}
+
+func (s *site) busConfig() bus.Config {
+	cfg := bus.Config{URL: s.set.NATSURL.Value, StoreDir: s.set.NATSStoreDir.Value, Addr: s.set.NATSAddr.Value}
+	if !s.set.NATSPassword.Value.IsZero() {
+		cfg.Auth = func() (string, string) {
+			return cmp.Or(s.set.NATSUser.Value, "splashtail"), s.set.NATSPassword.Value.Reveal()
+		}
+	}
+	return cfg
+}
+
+func (s *site) busDoor() address {
+	url := maskURL(s.bus.URL())
+	if !s.bus.Embedded() {
+		return address{"nats", url, "the bus (NATS_URL)"}
+	}
+	return address{"nats", url, "the bus; look into it with: nats -s " + url + " stream ls (NATS_ADDR)"}
+}
+
+// closeBus drains a connection although the context that asked for the end has ended.
+func closeBus(ctx context.Context, b *bus.Bus) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return b.Close(ctx)
+}
+
+// startComponent builds a component on a connection of its own and waits until it serves.
+func (s *site) startComponent(ctx context.Context, k component) error {
+	own, err := s.bus.Component(ctx, k.name)
+	if err != nil {
+		return fmt.Errorf("%s: %w", k.name, err)
+	}
+	log := s.log.With("component", k.name)
+	svc, err := k.make(s.house, own, log)
+	if err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", k.name, err), closeBus(ctx, own))
+	}
+	log.Debug("starting")
+	s.board.Fail(k.name, "starting")
+	part := supervise.Part{Name: k.name, Tier: k.tier, Ready: svc.Ready(), Run: func(ctx context.Context) error {
+		err := svc.Run(ctx)
+		s.board.Fail(k.name, "ended")
+		return errors.Join(err, closeBus(ctx, own))
+	}}
+	if err := s.group.Start(ctx, part); err != nil {
+		return named(err, k.door.setting, k.door.addr(s.set))
+	}
+	s.board.Set(k.name, func(context.Context) error { return nil })
+	s.serves(address{k.name, k.door.scheme + "://" + k.door.addr(s.set), k.door.whose + " (" + k.door.setting + ")"})
+	return nil
+}
+
+// portsFree looks at every address that the plan will listen on before anything is started, so that all that are
+// taken are told at once.
+func (c *call) portsFree(p plan) error {
+	wanted := []door{{setting: "OPS_ADDR", addr: func(s *Settings) string { return s.OpsAddr.Value }}}
+	if c.set.NATSURL.Value == "" {
+		wanted = append(wanted, door{setting: "NATS_ADDR", addr: func(s *Settings) string { return s.NATSAddr.Value }})
+	}
+	for _, k := range p.components {
+		wanted = append(wanted, k.door)
+	}
+	var taken []error
+	for _, d := range wanted {
+		l, err := net.Listen("tcp", d.addr(c.set))
+		if err != nil {
+			taken = append(taken, named(err, d.setting, d.addr(c.set)))
+			continue
+		}
+		l.Close() // only looked; nothing was accepted
+	}
+	return errors.Join(taken...)
+}
+
+// named adds to an error about an address which setting holds the address and what to do.
+func named(err error, setting, addr string) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%s: %s is in use by another process; stop that one or set another address (port 0 takes a free one)", setting, addr)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%s: %s is no address of this machine", setting, addr)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%s: %s is not allowed for this user; ports below 1024 usually need root", setting, addr)
+	}
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return fmt.Errorf("%s: the host of %s is not known: %w", setting, addr, err)
+	}
+	return err
+}
+
+// serves notes an address for the table and tells collectors of lines at once.
+func (s *site) serves(a address) {
+	s.doors = append(s.doors, a)
+	level := slog.LevelDebug // people get the table
+	if s.set.LogFormat.format() == logs.JSON {
+		level = slog.LevelInfo
+	}
+	s.log.Log(context.Background(), level, "serves", "component", a.name, "addr", a.url)
+}
+
+// announce prints the table of addresses for people.
+func (s *site) announce() {
+	if s.set.LogFormat.format() == logs.JSON {
+		s.log.Info("up", "version", buildVersion())
+		return
+	}
+	fmt.Fprintf(s.stdout, "\nsplashtail %s is up; Ctrl-C stops it\n\n%s\n", buildVersion(), table(s.doors))
+}
+
+// listenAddr joins a bind address and a port.
+func listenAddr(h Host, p Port) string { return net.JoinHostPort(h.Value, strconv.Itoa(p.N)) }
+
+func table(rows []address) string {
+	var wide [2]int
+	for _, r := range rows {
+		wide[0], wide[1] = max(wide[0], len(r.name)), max(wide[1], len(r.url))
+	}
+	var b strings.Builder
+	for _, r := range rows {
+		fmt.Fprintf(&b, "  %-*s  %-*s  %s\n", wide[0], r.name, wide[1], r.url, r.note)
+	}
+	return b.String()
+}
