@@ -18,6 +18,7 @@ import (
 	"splashtail/bus"
 	"splashtail/internal/logs"
 	"splashtail/internal/ops"
+	"splashtail/internal/sandbox"
 	"splashtail/internal/supervise"
 )
 
@@ -151,6 +152,9 @@ type site struct {
 	bus     *bus.Bus
 	house   house
 	doors   []address
+
+	discord *sandbox.Discord      // nil with the real one
+	bots    []sandbox.Application // of the sandbox, the primary first
 }
 
 // address is a row of the table that is printed when everything is up.
@@ -211,12 +215,27 @@ func (s *site) startBus(ctx context.Context) error {
 
 func (s *site) busConfig() bus.Config {
 	cfg := bus.Config{URL: s.set.NATSURL.Value, StoreDir: s.set.NATSStoreDir.Value, Addr: s.set.NATSAddr.Value}
+	if len(s.plan.components) == 0 {
+		cfg.Plan = sharedPlan()
+	}
 	if !s.set.NATSPassword.Value.IsZero() {
 		cfg.Auth = func() (string, string) {
 			return cmp.Or(s.set.NATSUser.Value, "splashtail"), s.set.NATSPassword.Value.Reveal()
 		}
 	}
 	return cfg
+}
+
+// sharedPlan is the topology of a server whose users are other processes and live on when it restarts: what would be in
+// memory beside its users is on disk here. See docs/adr/0001.
+func sharedPlan() *bus.Plan {
+	p := bus.Topology()
+	for i := range p.Buckets {
+		if p.Buckets[i].Storage == bus.Volatile {
+			p.Buckets[i].Storage = bus.Synced
+		}
+	}
+	return &p
 }
 
 func (s *site) busDoor() address {

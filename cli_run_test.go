@@ -87,7 +87,6 @@ func launch(t *testing.T, bound time.Duration, list []component, args ...string)
 		case <-ended:
 		default:
 			p.signals <- syscall.SIGTERM
-			p.signals <- syscall.SIGTERM
 			<-ended
 		}
 	})
@@ -268,4 +267,34 @@ func TestProcessesShareABus(t *testing.T) {
 	second.exit(t, exitOK)
 	first.signals <- syscall.SIGTERM
 	first.exit(t, exitOK)
+}
+
+func TestStandInsAreAnnouncedOnce(t *testing.T) {
+	var built house
+	k := fakeComponent("probe", 0, untilAsked)
+	make := k.make
+	k.make = func(h house, b *bus.Bus, log *slog.Logger) (service, error) { built = h; return make(h, b, log) }
+	p := launch(t, 0, []component{k}, "up")
+	p.out.wait(t, `is up`)
+	for _, name := range []string{"DISCORD_BOT_TOKEN replaces it", "REDIS_ADDR replaces it"} {
+		if n := strings.Count(p.out.String(), name); n != 1 {
+			t.Errorf("%q stands %d times in\n%s", name, n, p.out)
+		}
+	}
+	if built.redisAddr == "" || built.primary.IsZero() || len(built.workers) != 2 || !strings.HasPrefix(built.discordAPI, "http://127.0.0.1:") {
+		t.Errorf("components were built with %+v", built)
+	}
+	for _, token := range append(built.workers, built.primary) {
+		if strings.Contains(p.out.String(), token.Reveal()) {
+			t.Error("a token was printed")
+		}
+	}
+}
+
+func TestNoStandInWhenSet(t *testing.T) {
+	p := launch(t, 0, []component{fakeComponent("probe", 0, untilAsked)}, "up", "--discord-bot-token=a.b.c", "--redis-addr=127.0.0.1:1")
+	p.out.wait(t, `is up`)
+	if strings.Contains(p.out.String(), "stand-in") || strings.Contains(p.out.String(), "sandbox") {
+		t.Errorf("got\n%s", p.out)
+	}
 }
