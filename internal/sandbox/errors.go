@@ -1,0 +1,107 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// apiError is an answer of Discord that says no: a status, a JSON error code (0 for the general ones) and, for 50035,
+// where in the body the fault is.
+type apiError struct {
+	status  int
+	Message string     `json:"message"`
+	Code    int        `json:"code"`
+	Errors  *errorNode `json:"errors,omitempty"`
+}
+
+func fail(status, code int, message string) *apiError {
+	return &apiError{status: status, Code: code, Message: message}
+}
+
+// The answers, with the codes and texts that Discord documents.
+func unauthorized() *apiError { return fail(http.StatusUnauthorized, 0, "401: Unauthorized") }
+func notFound() *apiError     { return fail(http.StatusNotFound, 0, "404: Not Found") }
+func wrongMethod() *apiError {
+	return fail(http.StatusMethodNotAllowed, 0, "405: Method Not Allowed")
+}
+func serverFault() *apiError {
+	return fail(http.StatusInternalServerError, 0, "500: Internal Server Error")
+}
+
+// wrongScheme is for a token of ours that came with another scheme than Bot: it is valid, but not for this.
+func wrongScheme() *apiError {
+	return fail(http.StatusUnauthorized, 40001, "Unauthorized. Provide a valid token and try again")
+}
+func bodyTooLarge() *apiError {
+	return fail(http.StatusRequestEntityTooLarge, 40005, "Request entity too large. Try sending something smaller in size")
+}
+func unknownChannel() *apiError { return fail(http.StatusNotFound, 10003, "Unknown Channel") }
+func unknownGuild() *apiError   { return fail(http.StatusNotFound, 10004, "Unknown Guild") }
+func unknownMember() *apiError  { return fail(http.StatusNotFound, 10007, "Unknown Member") }
+func unknownRole() *apiError    { return fail(http.StatusNotFound, 10011, "Unknown Role") }
+func unknownUser() *apiError    { return fail(http.StatusNotFound, 10013, "Unknown User") }
+func unknownVoiceState() *apiError {
+	return fail(http.StatusNotFound, 10065, "Unknown Voice State")
+}
+func notInVoice() *apiError {
+	return fail(http.StatusBadRequest, 40032, "Target user is not connected to voice.")
+}
+func missingAccess() *apiError      { return fail(http.StatusForbidden, 50001, "Missing Access") }
+func missingPermissions() *apiError { return fail(http.StatusForbidden, 50013, "Missing Permissions") }
+func wrongChannelType() *apiError {
+	return fail(http.StatusBadRequest, 50024, "Cannot execute action on this channel type")
+}
+func invalidJSON() *apiError {
+	return fail(http.StatusBadRequest, 50109, "The request body contains invalid JSON.")
+}
+
+// formErrors collects the faults of one body or query for a single 50035.
+type formErrors struct{ root *errorNode }
+
+// add notes a fault at a path of keys; no key means the body as a whole.
+func (f *formErrors) add(code, message string, path ...string) {
+	if f.root == nil {
+		f.root = &errorNode{}
+	}
+	n := f.root
+	for _, key := range path {
+		if n.kids == nil {
+			n.kids = map[string]*errorNode{}
+		}
+		if n.kids[key] == nil {
+			n.kids[key] = &errorNode{}
+		}
+		n = n.kids[key]
+	}
+	n.own = append(n.own, fieldError{Code: code, Message: message})
+}
+
+// err is nil when nothing was added.
+func (f *formErrors) err() *apiError {
+	if f.root == nil {
+		return nil
+	}
+	e := fail(http.StatusBadRequest, 50035, "Invalid Form Body")
+	e.Errors = f.root
+	return e
+}
+
+// errorNode is Discord's nested form: one level per key, the faults of a key under _errors.
+type errorNode struct {
+	own  []fieldError
+	kids map[string]*errorNode
+}
+
+type fieldError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+func (n *errorNode) MarshalJSON() ([]byte, error) {
+	if len(n.own) > 0 {
+		return json.Marshal(struct {
+			Own []fieldError `json:"_errors"`
+		}{n.own})
+	}
+	return json.Marshal(n.kids)
+}

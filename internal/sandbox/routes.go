@@ -1,0 +1,138 @@
+package sandbox
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"strings"
+)
+
+// Names of the routes, for Fault.Route and Request.Route.
+const (
+	RouteSelf           = "GET /users/@me"
+	RouteGateway        = "GET /gateway"
+	RouteGatewayBot     = "GET /gateway/bot"
+	RouteGuild          = "GET /guilds/{guild_id}"
+	RouteMember         = "GET /guilds/{guild_id}/members/{user_id}"
+	RoutePatchMember    = "PATCH /guilds/{guild_id}/members/{user_id}"
+	RouteMembers        = "GET /guilds/{guild_id}/members"
+	RouteVoiceState     = "GET /guilds/{guild_id}/voice-states/{user_id}"
+	RouteSelfVoiceState = "GET /guilds/{guild_id}/voice-states/@me"
+)
+
+// route is one row: what to answer, which limit counts it, who answers. Routes with the same bucket share it.
+type route struct {
+	method, pattern string
+	bucket          string
+	limit           func(Limits) Limit
+	open            bool // needs no token, has no limit
+	handle          func(*call) (any, *apiError)
+}
+
+// name is method and pattern; the parameters are called as in Discord's API description.
+func (r *route) name() string { return r.method + " " + r.pattern }
+
+// routes is all that the sandbox serves, more exact patterns first. A handler runs with the lock held, at one instant.
+var routes = []route{
+	{method: "GET", pattern: "/users/@me", bucket: "self", limit: func(l Limits) Limit { return l.Self }, handle: getSelf},
+	{method: "GET", pattern: "/gateway", open: true, handle: getGateway},
+	{method: "GET", pattern: "/gateway/bot", bucket: "gateway", limit: func(l Limits) Limit { return l.Gateway }, handle: getGatewayBot},
+	{method: "GET", pattern: "/guilds/{guild_id}", bucket: "guild", limit: func(l Limits) Limit { return l.GuildGet }, handle: getGuild},
+	{method: "GET", pattern: "/guilds/{guild_id}/members", bucket: "members", limit: func(l Limits) Limit { return l.MemberList }, handle: listMembers},
+	{method: "GET", pattern: "/guilds/{guild_id}/members/{user_id}", bucket: "member-get", limit: func(l Limits) Limit { return l.MemberGet }, handle: getMember},
+	{method: "PATCH", pattern: "/guilds/{guild_id}/members/{user_id}", bucket: "member-patch", limit: func(l Limits) Limit { return l.MemberPatch }, handle: patchMember},
+	{method: "GET", pattern: "/guilds/{guild_id}/voice-states/@me", bucket: "voice-state", limit: func(l Limits) Limit { return l.VoiceState }, handle: getSelfVoiceState},
+	{method: "GET", pattern: "/guilds/{guild_id}/voice-states/{user_id}", bucket: "voice-state", limit: func(l Limits) Limit { return l.VoiceState }, handle: getVoiceState},
+}
+
+// bucketHash is the opaque name of a bucket as X-RateLimit-Bucket gives it: 32 hex digits, equal for all tokens and guilds.
+func bucketHash(bucket string) string {
+	sum := sha256.Sum256([]byte("sandbox bucket " + bucket))
+	return hex.EncodeToString(sum[:16])
+}
+
+// param is one part of a path that stands for an id, still as text.
+type param struct{ name, value string }
+
+// findRoute gives the row for a path below /api. Without one it says whether the path exists for another method.
+func findRoute(method, path string) (r *route, params []param, otherMethod bool) {
+	for i := range routes {
+		row := &routes[i]
+		got, ok := match(row.pattern, path)
+		if !ok {
+			continue
+		}
+		if row.method == method {
+			return row, got, false
+		}
+		otherMethod = true
+	}
+	return nil, nil, otherMethod
+}
+
+func match(pattern, path string) ([]param, bool) {
+	want, have := strings.Split(pattern, "/"), strings.Split(path, "/")
+	if len(want) != len(have) {
+		return nil, false
+	}
+	var params []param
+	for i, w := range want {
+		switch {
+		case strings.HasPrefix(w, "{"):
+			if have[i] == "" || have[i][0] == '@' {
+				return nil, false
+			}
+			params = append(params, param{strings.Trim(w, "{}"), have[i]})
+		case w != have[i]:
+			return nil, false
+		}
+	}
+	return params, true
+}
+
+// apiPath strips /api or /api/vN, whatever the version.
+func apiPath(path string) (string, bool) {
+	rest, ok := strings.CutPrefix(path, "/api")
+	if !ok || rest == "" || rest[0] != '/' {
+		return "", false
+	}
+	version, tail, more := strings.Cut(rest[1:], "/")
+	if digits, isVersion := strings.CutPrefix(version, "v"); more && isVersion && digits != "" && strings.Trim(digits, "0123456789") == "" {
+		return "/" + tail, true
+	}
+	return rest, true
+}
+
+// getGateway and getGatewayBot name the address that the client itself used, so that a test server behind any port works.
+// No gateway listens there yet.
+func getGateway(c *call) (any, *apiError) {
+	return gatewayAddress{URL: "ws://" + c.host + "/gateway"}, nil
+}
+
+func getGatewayBot(c *call) (any, *apiError) {
+	return gatewayBot{
+		gatewayAddress: gatewayAddress{URL: "ws://" + c.host + "/gateway"},
+		Shards:         1,
+		Limit:          sessionLimit{Total: 1000, Remaining: 1000, MaxConcurrency: 1},
+	}, nil
+}
+
+type gatewayAddress struct {
+	URL string `json:"url"`
+}
+
+type gatewayBot struct {
+	gatewayAddress
+	Shards int          `json:"shards"`
+	Limit  sessionLimit `json:"session_start_limit"`
+}
+
+type sessionLimit struct {
+	Total          int `json:"total"`
+	Remaining      int `json:"remaining"`
+	ResetAfter     int `json:"reset_after"` // ms
+	MaxConcurrency int `json:"max_concurrency"`
+}
+
+// canHaveBody says which methods' bodies are read.
+func canHaveBody(method string) bool { return method != http.MethodGet && method != http.MethodHead }

@@ -1,0 +1,117 @@
+// Package sandbox is a Discord on loopback: it keeps guilds, roles, members and voice states, and answers the REST calls
+// that this program makes as strictly as Discord does, rate limits, error codes and permissions included.
+//
+// What comes in: HTTP requests of bots under /api and /api/vN, scripted changes through the methods of Discord or, from
+// other processes, through JSON under /sandbox/. What goes out: the answers, a log of requests, an audit log and a feed of
+// voice-state changes that tests read. It needs no network and no account, so tests, benchmarks and `make run` share it.
+//
+// Read first: this file for what it consists of, routes.go for what it serves, serve.go for the way of one request
+// (latency, faults, limits, authorisation, handler), memberpatch.go for the call that mutes people. Numbers and texts that
+// Discord documents are kept; what is only observed or guessed is said so where it stands.
+package sandbox
+
+import (
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Bounds of what a sandbox keeps. They are far above what a test or a bench needs; a script that runs away gets an error.
+const (
+	maxApplications = 1_000
+	maxGuilds       = 10_000
+	maxUsers        = 1_000_000
+	maxRoles        = 250 // per guild, as Discord (30005)
+	maxChannels     = 500 // per guild, as Discord (30013)
+	maxFaults       = 1_000
+	maxBody         = 1 << 20
+	maxLoggedBody   = 4 << 10
+)
+
+// Config says how a sandbox behaves. The zero value is a Discord with its usual limits, no latency, on a free port.
+type Config struct {
+	// Addr is the listening address for Run, host:port; empty means 127.0.0.1:0. Run refuses what is not loopback.
+	Addr string
+	// Limits are the rate limits; zero fields mean the defaults of DefaultLimits.
+	Limits Limits
+	// Latency is how long an answer takes to come back, and Jitter how much more it may take at random. See SetLatency.
+	Latency, Jitter time.Duration
+	// RequestLog, ChangeLog and AuditLog say how many requests, voice changes and audit entries (per guild) are kept;
+	// zero means 16384, 65536 and 4096. Older ones are forgotten, the counters go on.
+	RequestLog, ChangeLog, AuditLog int
+	// Log receives start, stop and control changes; nil means silence.
+	Log *slog.Logger
+}
+
+// Discord is the sandbox. It is an http.Handler at once and a server while Run runs. All methods may be called from any
+// number of goroutines; each is one atomic step.
+type Discord struct {
+	cfg   Config
+	log   *slog.Logger
+	ready chan struct{}
+	stop  chan struct{} // closed when Run ends: releases requests that a fault holds
+	addr  string        // valid once ready is closed
+
+	control http.Handler
+	runOnce sync.Once
+
+	mu       sync.Mutex // guards everything below; held for computing only, never for I/O or waiting
+	lastID   ID
+	apps     map[ID]*application
+	tokens   map[tokenHash]*application
+	users    map[ID]*user
+	guilds   map[ID]*guild
+	limits   limiter
+	invalid  invalidCounter
+	faults   []*activeFault
+	latency  latency
+	requests ring[Request]
+	counts   counts
+	changes  ring[VoiceChange]
+	subs     map[*subscription]struct{}
+	wake     chan struct{} // closed and replaced after every change: what Await waits for
+}
+
+// New makes an empty sandbox: no applications, no guilds. It opens nothing.
+func New(cfg Config) *Discord {
+	if cfg.Addr == "" {
+		cfg.Addr = "127.0.0.1:0"
+	}
+	log := cfg.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	d := &Discord{
+		cfg:      cfg,
+		log:      log.With("component", "sandbox"),
+		ready:    make(chan struct{}),
+		stop:     make(chan struct{}),
+		apps:     map[ID]*application{},
+		tokens:   map[tokenHash]*application{},
+		users:    map[ID]*user{},
+		guilds:   map[ID]*guild{},
+		limits:   newLimiter(cfg.Limits),
+		latency:  latency{base: max(cfg.Latency, 0), jitter: max(cfg.Jitter, 0)},
+		requests: newRing[Request](orDefault(cfg.RequestLog, 16384)),
+		changes:  newRing[VoiceChange](orDefault(cfg.ChangeLog, 65536)),
+		subs:     map[*subscription]struct{}{},
+		wake:     make(chan struct{}),
+	}
+	d.control = d.controlRoutes()
+	d.counts = counts{status: map[int]uint64{}, limited: map[string]uint64{}}
+	return d
+}
+
+func orDefault(n, fallback int) int {
+	if n <= 0 {
+		return fallback
+	}
+	return n
+}
+
+// changed wakes everyone who waits for a change. Call it with the lock held, after the change.
+func (d *Discord) changed() {
+	close(d.wake)
+	d.wake = make(chan struct{})
+}
