@@ -93,7 +93,7 @@ func (p program) command() error {
 	var line commandLine
 	helped := false
 	parser, err := kong.New(&line, kong.Name("splashtail"), kong.Description(description()),
-		kong.ExplicitGroups(groups()), kong.Writers(p.stdout, p.stderr), kong.Exit(func(int) { helped = true }),
+		kong.ExplicitGroups(groups()), kong.Help(p.help), kong.Writers(p.stdout, p.stderr), kong.Exit(func(int) { helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, NoAppDescFormat: true, WrapUpperBound: 120}))
 	if err != nil {
 		return err // a mistake in the grammar; TestHelp finds it
@@ -114,6 +114,27 @@ func (p program) command() error {
 	all := entries(parser.Model)
 	bad := append(settle(all, onLine), line.Settings.check()...)
 	return ctx.Run(&call{program: p, set: &line.Settings, entries: all, bad: bad})
+}
+
+// help prints what the selected command reads; the whole list is in `splashtail --help`.
+func (p program) help(o kong.HelpOptions, ctx *kong.Context) error {
+	reads := []string{"bus", "process"}
+	switch cmd := ctx.Selected(); {
+	case cmd == nil || cmd.Name == "up" || cmd.Name == "config":
+		return kong.DefaultHelpPrinter(o, ctx)
+	case cmd.Name == "version":
+		reads = nil
+	default:
+		for _, k := range p.components {
+			if k.name == cmd.Name {
+				reads = append(reads, k.reads...)
+			}
+		}
+	}
+	for _, e := range entries(ctx.Model) {
+		e.flag.Hidden = !slices.Contains(reads, e.flag.Group.Key)
+	}
+	return kong.DefaultHelpPrinter(o, ctx)
 }
 
 // call is what a command gets.

@@ -19,12 +19,13 @@ type service interface {
 
 // component is one row of the list below.
 type component struct {
-	name string // also its command, its connection to the bus and `component` in log lines
-	does string
-	tier int      // tier 0 stops first; what others need in order to finish stops later; the bus is last
-	need []string // settings that its own command cannot do without
-	door door     // where others reach it
-	make func(house, *bus.Bus, *slog.Logger) (service, error)
+	name  string // also its command, its connection to the bus and `component` in log lines
+	does  string
+	tier  int      // tier 0 stops first; what others need in order to finish stops later; the bus is last
+	reads []string // groups of settings that its own command shows
+	need  []string // settings that its own command cannot do without
+	door  door     // where others reach it
+	make  func(house, *bus.Bus, *slog.Logger) (service, error)
 }
 
 // door is an address that a component listens on.

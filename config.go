@@ -66,11 +66,9 @@ type entry struct {
 	flag *kong.Flag
 }
 
-func (e entry) env() string     { return e.flag.Envs[0] }
-func (e entry) rule() string    { return e.flag.Tag.Get("allowed") }
-func (e entry) defaults() bool  { return e.told().from == fromDefault }
-func (e entry) limits() string  { return e.allowed(e.rule()) }
-func (e entry) meaning() string { return e.flag.Help }
+func (e entry) env() string    { return e.flag.Envs[0] }
+func (e entry) rule() string   { return e.flag.Tag.Get("allowed") }
+func (e entry) limits() string { return e.allowed(e.rule()) }
 
 // entries lists the settings of a grammar in the order of Settings.
 func entries(m *kong.Application) []entry {
