@@ -98,68 +98,72 @@ func TestPatchOfManyKeysIsAllOrNothing(t *testing.T) {
 	}
 }
 
-// TestPermissions is the rule of each key, with the smallest change that breaks it.
+// permissionRules is the rule of each key, with the smallest change that breaks it.
+var permissionRules = []struct {
+	name    string
+	grants  Permissions
+	prepare func(*world)
+	user    func(*world) ID
+	body    string
+	want    int // status
+}{
+	{name: "mute", grants: MuteMembers, body: `{"mute":true}`, want: 200},
+	{name: "mute with deafen only", grants: DeafenMembers, body: `{"mute":true}`, want: 403},
+	{name: "deafen", grants: DeafenMembers, body: `{"deaf":true}`, want: 200},
+	{name: "both with one", grants: MuteMembers, body: `{"mute":true,"deaf":true}`, want: 403},
+	{name: "move with mute only", grants: MuteMembers, body: `{"channel_id":null}`, want: 403},
+	{name: "move", grants: MoveMembers, body: `{"channel_id":null}`, want: 200},
+	{name: "administrator", grants: Administrator, body: `{"mute":true,"deaf":true,"channel_id":null}`, want: 200},
+	{name: "administrator past an overwrite", grants: Administrator, body: `{"mute":true}`, want: 200,
+		prepare: func(w *world) {
+			w.ok(w.SetOverwrite(w.guild, w.voice, w.botRole, Overwrite{Deny: ViewChannel | MuteMembers}))
+		}},
+	{name: "mute of the owner", grants: MuteMembers, body: `{"mute":true}`, want: 200, user: func(w *world) ID { return w.owner },
+		prepare: func(w *world) { w.ok(w.JoinVoice(w.guild, w.owner, w.voice)) }},
+	{name: "role denies in the channel", grants: MuteMembers, body: `{"mute":true}`, want: 403,
+		prepare: func(w *world) {
+			w.ok(w.SetOverwrite(w.guild, w.voice, w.botRole, Overwrite{Deny: MuteMembers}))
+		}},
+	{name: "everyone denies, role allows", grants: 0, body: `{"mute":true}`, want: 200,
+		prepare: func(w *world) {
+			w.ok(w.SetOverwrite(w.guild, w.voice, w.guild, Overwrite{Deny: MuteMembers}))
+			w.ok(w.SetOverwrite(w.guild, w.voice, w.botRole, Overwrite{Allow: MuteMembers}))
+		}},
+	{name: "role allows, member denies", grants: 0, body: `{"mute":true}`, want: 403,
+		prepare: func(w *world) {
+			w.ok(w.SetOverwrite(w.guild, w.voice, w.botRole, Overwrite{Allow: MuteMembers}))
+			w.ok(w.SetOverwrite(w.guild, w.voice, w.bot.ID, Overwrite{Deny: MuteMembers}))
+		}},
+	{name: "nick", grants: ManageNicknames, body: `{"nick":"x"}`, want: 200},
+	{name: "nick of a higher one", grants: ManageNicknames, body: `{"nick":"x"}`, want: 403, prepare: raise},
+	{name: "nick of the owner", grants: Administrator, body: `{"nick":"x"}`, want: 403, user: func(w *world) ID { return w.owner }},
+	{name: "own nick", grants: 0, body: `{"nick":"x"}`, want: 200, user: func(w *world) ID { return w.bot.ID }},
+	{name: "roles without permission", grants: 0, body: `{"roles":[]}`, want: 403},
+	{name: "roles", grants: ManageRoles, body: `{"roles":["PLAIN"]}`, want: 200},
+	{name: "roles at the own height", grants: ManageRoles, body: `{"roles":["BOT"]}`, want: 403},
+	{name: "roles taken from above", grants: ManageRoles, body: `{"roles":[]}`, want: 403, prepare: raise},
+	{name: "time-out", grants: ModerateMembers, body: `{"communication_disabled_until":"LATER"}`, want: 200},
+	{name: "time-out of a higher one", grants: ModerateMembers, body: `{"communication_disabled_until":"LATER"}`, want: 403, prepare: raise},
+	{name: "time-out of an administrator", grants: ModerateMembers, body: `{"communication_disabled_until":"LATER"}`, want: 403,
+		prepare: func(w *world) {
+			w.ok(w.SetRolePermissions(w.guild, w.plain, Administrator))
+			w.ok(w.AddMember(w.guild, w.ana, w.plain))
+		}},
+	{name: "flags", grants: ManageGuild, body: `{"flags":4}`, want: 200},
+	{name: "flags without permission", grants: KickMembers, body: `{"flags":4}`, want: 403},
+	{name: "bot in time-out", grants: MuteMembers, body: `{"mute":true}`, want: 403,
+		prepare: func(w *world) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.guilds[w.guild].members[w.bot.ID].timeout = time.Now().Add(time.Hour)
+		}},
+}
+
+// later is a time-out that Discord accepts.
+func later() string { return time.Now().Add(time.Hour).UTC().Format(time.RFC3339) }
+
 func TestPermissions(t *testing.T) {
-	later := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
-	for _, tc := range []struct {
-		name    string
-		grants  Permissions
-		prepare func(*world)
-		user    func(*world) ID
-		body    string
-		want    int // status
-	}{
-		{name: "mute", grants: MuteMembers, body: `{"mute":true}`, want: 200},
-		{name: "mute with deafen only", grants: DeafenMembers, body: `{"mute":true}`, want: 403},
-		{name: "deafen", grants: DeafenMembers, body: `{"deaf":true}`, want: 200},
-		{name: "both with one", grants: MuteMembers, body: `{"mute":true,"deaf":true}`, want: 403},
-		{name: "move with mute only", grants: MuteMembers, body: `{"channel_id":null}`, want: 403},
-		{name: "move", grants: MoveMembers, body: `{"channel_id":null}`, want: 200},
-		{name: "administrator", grants: Administrator, body: `{"mute":true,"deaf":true,"channel_id":null}`, want: 200},
-		{name: "administrator past an overwrite", grants: Administrator, body: `{"mute":true}`, want: 200,
-			prepare: func(w *world) {
-				w.ok(w.SetOverwrite(w.guild, w.voice, w.botRole, Overwrite{Deny: ViewChannel | MuteMembers}))
-			}},
-		{name: "mute of the owner", grants: MuteMembers, body: `{"mute":true}`, want: 200, user: func(w *world) ID { return w.owner },
-			prepare: func(w *world) { w.ok(w.JoinVoice(w.guild, w.owner, w.voice)) }},
-		{name: "role denies in the channel", grants: MuteMembers, body: `{"mute":true}`, want: 403,
-			prepare: func(w *world) {
-				w.ok(w.SetOverwrite(w.guild, w.voice, w.botRole, Overwrite{Deny: MuteMembers}))
-			}},
-		{name: "everyone denies, role allows", grants: 0, body: `{"mute":true}`, want: 200,
-			prepare: func(w *world) {
-				w.ok(w.SetOverwrite(w.guild, w.voice, w.guild, Overwrite{Deny: MuteMembers}))
-				w.ok(w.SetOverwrite(w.guild, w.voice, w.botRole, Overwrite{Allow: MuteMembers}))
-			}},
-		{name: "role allows, member denies", grants: 0, body: `{"mute":true}`, want: 403,
-			prepare: func(w *world) {
-				w.ok(w.SetOverwrite(w.guild, w.voice, w.botRole, Overwrite{Allow: MuteMembers}))
-				w.ok(w.SetOverwrite(w.guild, w.voice, w.bot.ID, Overwrite{Deny: MuteMembers}))
-			}},
-		{name: "nick", grants: ManageNicknames, body: `{"nick":"x"}`, want: 200},
-		{name: "nick of a higher one", grants: ManageNicknames, body: `{"nick":"x"}`, want: 403, prepare: raise},
-		{name: "nick of the owner", grants: Administrator, body: `{"nick":"x"}`, want: 403, user: func(w *world) ID { return w.owner }},
-		{name: "own nick", grants: 0, body: `{"nick":"x"}`, want: 200, user: func(w *world) ID { return w.bot.ID }},
-		{name: "roles without permission", grants: 0, body: `{"roles":[]}`, want: 403},
-		{name: "roles", grants: ManageRoles, body: `{"roles":["PLAIN"]}`, want: 200},
-		{name: "roles at the own height", grants: ManageRoles, body: `{"roles":["BOT"]}`, want: 403},
-		{name: "roles taken from above", grants: ManageRoles, body: `{"roles":[]}`, want: 403, prepare: raise},
-		{name: "time-out", grants: ModerateMembers, body: `{"communication_disabled_until":"` + later + `"}`, want: 200},
-		{name: "time-out of a higher one", grants: ModerateMembers, body: `{"communication_disabled_until":"` + later + `"}`, want: 403, prepare: raise},
-		{name: "time-out of an administrator", grants: ModerateMembers, body: `{"communication_disabled_until":"` + later + `"}`, want: 403,
-			prepare: func(w *world) {
-				w.ok(w.SetRolePermissions(w.guild, w.plain, Administrator))
-				w.ok(w.AddMember(w.guild, w.ana, w.plain))
-			}},
-		{name: "flags", grants: ManageGuild, body: `{"flags":4}`, want: 200},
-		{name: "flags without permission", grants: KickMembers, body: `{"flags":4}`, want: 403},
-		{name: "bot in time-out", grants: MuteMembers, body: `{"mute":true}`, want: 403,
-			prepare: func(w *world) {
-				w.mu.Lock()
-				defer w.mu.Unlock()
-				w.guilds[w.guild].members[w.bot.ID].timeout = time.Now().Add(time.Hour)
-			}},
-	} {
+	for _, tc := range permissionRules {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t, Config{})
 			w.ok(w.SetRolePermissions(w.guild, w.botRole, tc.grants))
@@ -170,7 +174,7 @@ func TestPermissions(t *testing.T) {
 			if tc.user != nil {
 				user = tc.user(w)
 			}
-			body := strings.NewReplacer("PLAIN", w.plain.String(), "BOT", w.botRole.String()).Replace(tc.body)
+			body := strings.NewReplacer("LATER", later(), "PLAIN", w.plain.String(), "BOT", w.botRole.String()).Replace(tc.body)
 			if got := w.patch(user, body); got.Status != tc.want {
 				t.Errorf("%d %s, want %d", got.Status, got.Body, tc.want)
 			}
