@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -76,7 +77,8 @@ func launch(t *testing.T, bound time.Duration, list []component, args ...string)
 	t.Helper()
 	clean(t)
 	p := &process{out: newScreen(), signals: make(chan os.Signal, 2), code: make(chan int, 1)}
-	args = append([]string{args[0], "--ops-addr=127.0.0.1:0", "--nats-addr=127.0.0.1:0", "--nats-store-dir=" + t.TempDir()}, args[1:]...)
+	store := t.TempDir()
+	args = append([]string{args[0], "--ops-addr=127.0.0.1:0", "--nats-addr=127.0.0.1:0", "--nats-store-dir=" + store}, args[1:]...)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -89,8 +91,29 @@ func launch(t *testing.T, bound time.Duration, list []component, args ...string)
 			p.signals <- syscall.SIGTERM
 			<-ended
 		}
+		awaitStoreFree(t, store)
 	})
 	return p
+}
+
+// awaitStoreFree waits until the bus has left its directory: after a forced end it goes on draining behind the test,
+// where a real process would be gone.
+func awaitStoreFree(t *testing.T, store string) {
+	if _, err := os.Stat(filepath.Join(store, "splashtail.lock")); err != nil {
+		return // the bus was never here
+	}
+	tick, deadline := time.NewTicker(5*time.Millisecond), time.After(20*time.Second)
+	defer tick.Stop()
+	for {
+		if _, err := os.Stat(filepath.Join(store, "splashtail.clean")); err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("the bus never left its store")
+		}
+	}
 }
 
 func (p *process) exit(t *testing.T, want exitCode) {
