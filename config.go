@@ -31,11 +31,11 @@ type Settings struct {
 	GalactusPort   Port   `group:"muteproxy" env:"GALACTUS_PORT" default:"5858" help:"Port for AutoMuteUs."`
 	GalactusBind   Host   `group:"muteproxy" env:"GALACTUS_BIND" default:"127.0.0.1" help:"Address for AutoMuteUs. Loopback by default, unlike galactus: whoever reaches this door can mute people. In a container, set 0.0.0.0 on a network that only AutoMuteUs shares."`
 	GalactusSecret Secret `group:"muteproxy" env:"GALACTUS_SECRET" allowed:"8..4096" placeholder:"SECRET" help:"When set, callers must send it as a bearer token. AutoMuteUs itself cannot; a proxy in front of this door can add it."`
-	SealKey        Secret `group:"muteproxy" env:"SEAL_KEY" allowed:"16..4096" placeholder:"SECRET" help:"Key under which worker tokens from /addtoken are stored. Unset: made once and kept in the data directory (mode 0600). Set the same one in every process that shares a bus."`
-	MaxReq5Sec     Number `group:"muteproxy" name:"max-req-5-sec" env:"MAX_REQ_5_SEC" allowed:"1..1000" default:"7" help:"Mutes per token and guild in 5 s until Discord's own headers have told the real limit."`
-	AckTimeout     Millis `group:"muteproxy" name:"ack-timeout-ms" env:"ACK_TIMEOUT_MS" allowed:"10..60000" default:"1000" help:"How long a capture client has to take a mute."`
+	SealKey        Key    `group:"muteproxy" env:"SEAL_KEY" placeholder:"KEY" help:"Key under which worker tokens from /addtoken are stored. Unset: made once and kept as seal.key in NATS_STORE_DIR (mode 0600). Set the same one in every process that shares a bus."`
+	MaxReq5Sec     Number `group:"muteproxy" name:"max-req-5-sec" env:"MAX_REQ_5_SEC" allowed:"1..1000" default:"7" help:"Mutes per token and guild in 5 s until Discord's own headers have told the real limit. More than 5 are not sent before that."`
+	AckTimeout     Millis `group:"muteproxy" name:"ack-timeout-ms" env:"ACK_TIMEOUT_MS" allowed:"10..60000" default:"2000" help:"How long a capture client has to take a mute."`
 	TaskTimeout    Millis `group:"muteproxy" name:"task-timeout-ms" env:"TASK_TIMEOUT_MS" allowed:"10..60000" default:"1000" help:"How long a capture client has to finish a mute that it took."`
-	MaxWorkers     Number `group:"muteproxy" env:"MAX_WORKERS" allowed:"1..1024" default:"8" help:"How many members of one request are worked on at the same time."`
+	MaxWorkers     Number `group:"muteproxy" env:"MAX_WORKERS" allowed:"1..1024" placeholder:"N" help:"How many members of one guild are worked on at the same time. Unset: as many as the budgets of the tokens allow, which is the fastest."`
 
 	NATSURL      URL      `group:"bus" name:"nats-url" env:"NATS_URL" allowed:"nats,tls,ws,wss" placeholder:"URL" help:"Join this NATS server (2.14 or later, with JetStream); several with commas. Unset: the process embeds its own."`
 	NATSAddr     HostPort `group:"bus" name:"nats-addr" env:"NATS_ADDR" default:"127.0.0.1:4222" help:"Where the embedded server listens, for the nats CLI and for other processes."`

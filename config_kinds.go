@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -250,6 +252,26 @@ func (v *Secret) String() string {
 	return "(set, hidden)"
 }
 
+// Key is a 256-bit key. It never prints.
+type Key struct{ Secret }
+
+func (v *Key) parse(text, _ string) error {
+	for _, decode := range []func(string) ([]byte, error){
+		hex.DecodeString, base64.StdEncoding.DecodeString, base64.RawStdEncoding.DecodeString,
+		base64.URLEncoding.DecodeString, base64.RawURLEncoding.DecodeString,
+	} {
+		if raw, err := decode(text); err == nil && len(raw) == 32 {
+			v.Value = secret.New(text)
+			return nil
+		}
+	}
+	return errors.New("is no key of 32 bytes")
+}
+
+func (v *Key) allowed(string) string {
+	return "32 bytes in base64 or hexadecimal, as `openssl rand -base64 32` prints them"
+}
+
 // Tokens is a list of bot tokens, or a single one under the rule "one". They print as the short hash that names them
 // in log lines.
 type Tokens struct {
@@ -312,7 +334,7 @@ func (v *Tokens) String() string {
 func shown(s setting) string {
 	text := s.told().text
 	switch s.(type) {
-	case *Secret, *Tokens:
+	case *Secret, *Key, *Tokens:
 		return fmt.Sprintf("(hidden, %d characters)", len(text))
 	case *URL:
 		return strconv.Quote(logs.Cut(maskURL(text)))

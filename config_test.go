@@ -253,7 +253,7 @@ func FuzzSettingsNeverPanicAndNeverPrintSecrets(f *testing.F) {
 			s.parse(text, "1..64")
 			_ = s.String() + s.allowed("1..64") + shown(s)
 		}
-		for _, s := range []setting{&Secret{}, &Tokens{}} {
+		for _, s := range []setting{&Secret{}, &Key{}, &Tokens{}} {
 			s.told().text = hidden
 			err := s.parse(hidden, "16..4096")
 			if out := s.String() + shown(s); strings.Contains(out, hidden) || err != nil && strings.Contains(err.Error(), hidden) {
