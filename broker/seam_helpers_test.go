@@ -80,10 +80,10 @@ type seamTest struct {
 	server *httptest.Server
 	opened chan *listener
 
-	opens, gones, ends atomic.Int64
-	mu                 sync.Mutex
-	byEnd              map[string]int
-	on                 func(*listener, heardEvent) bool
+	opens, ends atomic.Int64
+	mu          sync.Mutex
+	byEnd       map[string]int
+	on          func(*listener, heardEvent) bool
 }
 
 func newSeamTest(t testing.TB, change func(*frontConfig)) *seamTest {

@@ -29,9 +29,6 @@ const (
 	endClosed   = "closed"   // by its session
 )
 
-// allEnds lists them.
-var allEnds = [...]string{endLeft, endSilent, endUnread, endBadFrame, endTooLarge, endPanic, endShutdown, endNoJoin, endClosed}
-
 var errNotJoined = errors.New("the client is not connected yet; nothing was sent")
 
 // maxPingEcho bounds what a client may have echoed by a pong.

@@ -1,0 +1,372 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"splashtail/bus"
+)
+
+// edge carries stored events to Redis: one process at a time, in the order of the
+// stream, each event exactly once. How far it is stands in Redis and moves in the same
+// atomic step as the effects, so that a crash anywhere repeats nothing and loses
+// nothing, and a former holder of the lease that wakes up late changes nothing.
+//
+// While Redis is away, events wait in CAPTURE, within its age and size; what the stream
+// had to let go is noticed as a gap, counted and logged.
+type edge struct {
+	b         *bus.Bus
+	log       *slog.Logger
+	m         *meters
+	instance  string
+	redis     *redisEdge
+	positions *bus.Records[bus.Position]
+
+	at   atomic.Uint64 // the last sequence that Redis has
+	held atomic.Bool
+
+	mu    sync.Mutex
+	epoch string
+	moved chan struct{} // closed and replaced when at moves
+
+	pushed func(cursor) // for tests: called after each group
+}
+
+// cursor is a place in one life of the stream.
+type cursor struct {
+	epoch string
+	seq   uint64
+}
+
+func (c cursor) String() string { return fmt.Sprintf("%s:%d", c.epoch, c.seq) }
+
+// step is what one event does in Redis.
+type step struct {
+	seq     uint64
+	do      string // see pushScript
+	code    string
+	element string // for the job list; empty: none
+}
+
+// pushed is what a group did.
+type pushed struct {
+	at                    uint64
+	written, failed, lost int
+}
+
+const (
+	edgeLease = 3 * time.Second
+	// edgeGroup is how many events one script writes: about two milliseconds of Redis.
+	edgeGroup = 512
+	// positionKey is the copy of the cursor on the bus, for a Redis that was wiped.
+	positionKey = "capture-edge"
+)
+
+// errRewind ends a read of the stream because Redis is at another place.
+var errRewind = errors.New("the place in Redis is another than thought")
+
+func newEdge(b *bus.Bus, log *slog.Logger, m *meters, instance string, r *redisEdge) *edge {
+	return &edge{b: b, log: log, m: m, instance: instance, redis: r, moved: make(chan struct{})}
+}
+
+// run writes whenever this process holds the lease, until ctx ends.
+func (e *edge) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		l, err := bus.AwaitLease(ctx, e.b, bus.CaptureEdgeLease(), edgeLease, e.instance)
+		if err != nil {
+			continue // ctx has ended
+		}
+		held, stop := l.Context(ctx)
+		e.held.Store(true)
+		e.hold(held)
+		e.held.Store(false)
+		stop()
+		release, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		if err := l.Release(release); err != nil {
+			e.log.Debug("the lease of the edge was not released; it expires", "err", err)
+		}
+		cancel()
+	}
+}
+
+// hold writes until ctx ends.
+func (e *edge) hold(ctx context.Context) {
+	var mirror sync.WaitGroup
+	defer mirror.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	mirror.Go(func() { e.mirror(ctx) })
+	for ctx.Err() == nil {
+		from, err := e.begin(ctx)
+		if err != nil {
+			continue // ctx has ended
+		}
+		f := bus.Follower{Batch: edgeGroup, Unreadable: func(_ string, seq uint64, err error) {
+			e.m.edgeEvents.WithLabelValues("unreadable").Inc()
+			e.log.Error("a stored event cannot be read; it is passed over", "seq", seq, "err", err)
+		}}
+		err = bus.Follow(ctx, e.b, f, bus.AllCapture(), from, e.write)
+		if err != nil && ctx.Err() == nil && !errors.Is(err, errRewind) {
+			e.log.Warn("reading stored events was interrupted; beginning again", "err", err)
+			pauseFor(ctx, 250*time.Millisecond)
+		}
+	}
+}
+
+// begin finds the place to read from, waiting for Redis and the bus as long as needed.
+func (e *edge) begin(ctx context.Context) (from uint64, err error) {
+	pause := 50 * time.Millisecond
+	for {
+		from, err = e.place(ctx)
+		if err == nil {
+			e.m.redisUp.Set(1)
+			return from, nil
+		}
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		e.m.redisUp.Set(0)
+		e.log.Warn("events cannot be written to Redis yet; they wait", "err", err)
+		pauseFor(ctx, pause)
+		pause = min(2*pause, 2*time.Second)
+	}
+}
+
+func (e *edge) place(ctx context.Context) (uint64, error) {
+	c, ok, err := e.redis.cursor(ctx)
+	if err != nil {
+		return 0, err
+	}
+	info, err := bus.InfoOf(ctx, e.b, bus.AllCapture())
+	if err != nil {
+		return 0, err
+	}
+	var mirror bus.Position
+	if !ok {
+		if mirror, err = e.mirrored(ctx); err != nil {
+			return 0, err
+		}
+	}
+	start, why := startAfter(c, ok, cursor{mirror.Epoch, mirror.Seq}, info)
+	if why != "" {
+		if err := e.redis.setCursor(ctx, cursor{info.Epoch, start}); err != nil {
+			return 0, err
+		}
+		e.log.Info("the place in Redis was set", "cause", why, "seq", start)
+	}
+	e.mu.Lock()
+	e.epoch = info.Epoch
+	e.mu.Unlock()
+	e.reached(start)
+	return start + 1, nil
+}
+
+// startAfter decides after which event to go on, and why the cursor in Redis must be
+// set for that; an empty cause leaves it.
+func startAfter(redis cursor, ok bool, mirror cursor, info bus.StreamInfo) (seq uint64, why string) {
+	switch {
+	case ok && redis.epoch == info.Epoch && redis.seq <= info.Last:
+		return redis.seq, ""
+	case ok && redis.epoch == info.Epoch:
+		return info.Last, "the stream has lost its newest events"
+	case ok:
+		return 0, "the stream was made anew"
+	case mirror.epoch == info.Epoch && mirror.seq <= info.Last:
+		return mirror.seq, "Redis has no place; the copy on the bus is used"
+	}
+	return 0, "Redis has no place"
+}
+
+func (e *edge) mirrored(ctx context.Context) (bus.Position, error) {
+	p, err := e.positions.Get(ctx, positionKey)
+	if bus.IsCode(err, bus.CodeNotFound) {
+		return bus.Position{}, nil
+	}
+	return p.Value, err
+}
+
+// write puts a group into Redis, again until Redis confirms it.
+func (e *edge) write(ctx context.Context, events []bus.Delivery[bus.CaptureEvent]) error {
+	prev := e.at.Load()
+	e.noteGap(prev, events[0].Seq)
+	group := make([]step, len(events))
+	for i, d := range events {
+		if i > 0 {
+			e.noteGap(events[i-1].Seq, d.Seq)
+		}
+		group[i] = stepOf(d)
+	}
+	pause, waiting := 20*time.Millisecond, false
+	for {
+		p, err := e.redis.push(ctx, e.epochNow(), prev, group)
+		if err == nil {
+			if waiting {
+				e.log.Info("Redis is back; waiting events are written")
+			}
+			e.m.redisUp.Set(1)
+			return e.settle(p, prev, group)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		e.m.redisUp.Set(0)
+		if !waiting {
+			e.log.Warn("Redis does not take events; they wait on the bus", "err", err)
+			waiting = true
+		}
+		pauseFor(ctx, pause)
+		pause = min(2*pause, time.Second)
+	}
+}
+
+func (e *edge) epochNow() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.epoch
+}
+
+func (e *edge) settle(p pushed, prev uint64, group []step) error {
+	if p.at < prev {
+		e.log.Warn("Redis has lost its newest writes; they are written again", "seq", p.at)
+		return errRewind
+	}
+	e.m.edgeBatch.Observe(float64(len(group)))
+	e.m.edgeEvents.WithLabelValues("written").Add(float64(p.written))
+	e.m.edgeEvents.WithLabelValues("known").Add(float64(len(group) - p.written))
+	if p.failed > 0 {
+		e.m.edgeEvents.WithLabelValues("wrong_type").Add(float64(p.failed))
+		e.log.Error("keys of another type stand in the way in Redis; some events were not written there", "count", p.failed)
+	}
+	if p.lost > 0 {
+		e.m.edgeEvents.WithLabelValues("trimmed").Add(float64(p.lost))
+	}
+	at := group[len(group)-1].seq
+	e.reached(at)
+	if e.pushed != nil {
+		e.pushed(cursor{e.epochNow(), at})
+	}
+	return nil
+}
+
+// noteGap counts events that the stream let go before Redis had them.
+func (e *edge) noteGap(before, next uint64) {
+	if next > before+1 {
+		lost := next - before - 1
+		e.m.edgeEvents.WithLabelValues("expired").Add(float64(lost))
+		e.log.Error("events waited for Redis longer than the stream keeps them; the oldest are lost", "count", lost, "seq", next)
+	}
+}
+
+// reached tells how far Redis is.
+func (e *edge) reached(seq uint64) {
+	e.at.Store(seq)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	close(e.moved)
+	e.moved = make(chan struct{})
+}
+
+// flush returns when Redis has everything up to seq, or ctx's error.
+func (e *edge) flush(ctx context.Context, seq uint64) error {
+	for {
+		e.mu.Lock()
+		moved := e.moved
+		e.mu.Unlock()
+		if e.at.Load() >= seq {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// mirror copies the place to the bus and measures the lag, every second and at the end.
+func (e *edge) mirror(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var copied uint64
+	for done := false; !done; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			done = true
+		}
+		call, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		if at := e.at.Load(); at != copied && e.epochNow() != "" {
+			if _, err := e.positions.Put(call, positionKey, bus.Position{V: 1, Epoch: e.epochNow(), Seq: at, At: time.Now().UTC()}); err == nil {
+				copied = at
+			}
+		}
+		if info, err := bus.InfoOf(call, e.b, bus.AllCapture()); err == nil && info.Epoch == e.epochNow() {
+			e.m.edgeLag.Set(float64(info.Last) - float64(e.at.Load()))
+		}
+		cancel()
+	}
+}
+
+// stepOf says what an event does in Redis.
+func stepOf(d bus.Delivery[bus.CaptureEvent]) step {
+	e := d.Value
+	s := step{seq: d.Seq, code: e.Code.String()}
+	yes := e.Payload == "true"
+	switch e.Kind {
+	case bus.CaptureConnection:
+		if !yes || e.Cause == causeConnected || e.Cause == causeTakeover {
+			s.do = "reset"
+		}
+	case bus.CaptureLobby:
+		s.do = "room:" + e.Room
+	case bus.CaptureState, bus.CapturePlayer:
+		s.do = "play"
+	case bus.CaptureReady:
+		s.do = "unready"
+		if yes {
+			s.do = "ready"
+		}
+	}
+	if n, ok := jobType(e.Kind); ok {
+		s.element = jobElement(n, e.Payload)
+	}
+	return s
+}
+
+// jobType is the number of a kind in the job list of AutoMuteUs.
+func jobType(k bus.CaptureKind) (int, bool) {
+	switch k {
+	case bus.CaptureConnection:
+		return 0, true
+	case bus.CaptureLobby:
+		return 1, true
+	case bus.CaptureState:
+		return 2, true
+	case bus.CapturePlayer:
+		return 3, true
+	case bus.CaptureGameOver:
+		return 4, true
+	}
+	return 0, false
+}
+
+// jobElement is an element of the list. The payload is a JSON string whatever it holds:
+// AutoMuteUs dies of anything else.
+func jobElement(n int, payload string) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	// Numbers and strings always encode, and a Builder takes everything.
+	_ = enc.Encode(struct {
+		Type    int    `json:"type"`
+		Payload string `json:"payload"`
+	}{n, payload})
+	return strings.TrimSuffix(b.String(), "\n")
+}
