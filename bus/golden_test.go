@@ -25,7 +25,7 @@ func TestPayloadsKeepTheirWireForm(t *testing.T) {
 		"modify_task":   bus.ModifyTask{Guild: 812345678901234567, User: 234567890123456789, Parameters: bus.VoiceState{Mute: true}, TaskID: "585eaca788"},
 		"modify_result": bus.ModifyResult{V: 1, Done: true},
 		"voice_record": bus.VoiceRecord{V: 1,
-			Wish:    bus.VoiceWish{VoiceState: silent, ID: "w2", Batch: "b", Order: 3, Tier: 5, Code: "7F3A09C2", At: at},
+			Wish:    bus.VoiceWish{VoiceState: silent, ID: "w2", Tier: 5, Code: "7F3A09C2", At: at},
 			Applied: &bus.VoiceApplied{VoiceState: free, WishID: "w1", Lane: "worker", At: at, GameSeen: true},
 			Failed:  &bus.VoiceFailed{WishID: "w2", Code: 40032, Reason: "not_in_voice", At: at, RetryAt: at.Add(time.Minute), Tries: 1}},
 		"mute_applied": bus.MuteApplied{V: 1, Guild: 812345678901234567, User: 234567890123456789, State: silent, Lane: "worker", Took: 61, At: at},

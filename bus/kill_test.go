@@ -71,7 +71,7 @@ func writeUntilKilled(dir string) {
 		}()
 	}
 	for n := 0; ; n++ {
-		rev, err := records.Put(ctx, "1.1", bus.VoiceRecord{Wish: bus.VoiceWish{Order: n}})
+		rev, err := records.Put(ctx, "1.1", bus.VoiceRecord{Wish: bus.VoiceWish{Tier: n}})
 		die(err)
 		tell(acked{N: n, Record: rev})
 	}
@@ -168,7 +168,7 @@ func checkStored(t *testing.T, b *bus.Bus, events map[uint64]acked, record acked
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e, err := records.Get(t.Context(), "1.1"); err != nil || e.Revision < record.Record || e.Revision == record.Record && e.Value.Wish.Order != record.N {
+	if e, err := records.Get(t.Context(), "1.1"); err != nil || e.Revision < record.Record || e.Revision == record.Record && e.Value.Wish.Tier != record.N {
 		t.Errorf("the record is at %+v (%v), acknowledged was %+v", e, err, record)
 	}
 }

@@ -108,7 +108,7 @@ func TestWritesOfOneGoroutineArriveInOrder(t *testing.T) {
 	}
 	var writes []*bus.Write
 	for i := range 50 {
-		w, err := r.BeginPut("1.1", bus.VoiceRecord{Wish: bus.VoiceWish{Order: i}})
+		w, err := r.BeginPut("1.1", bus.VoiceRecord{Wish: bus.VoiceWish{Tier: i}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func TestWritesOfOneGoroutineArriveInOrder(t *testing.T) {
 		}
 		last = rev
 	}
-	if e, err := r.Get(t.Context(), "1.1"); err != nil || e.Value.Wish.Order != 49 {
+	if e, err := r.Get(t.Context(), "1.1"); err != nil || e.Value.Wish.Tier != 49 {
 		t.Errorf("%+v %v", e, err)
 	}
 }

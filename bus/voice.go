@@ -15,12 +15,10 @@ type VoiceRecord struct {
 // VoiceWish is what somebody asked for.
 type VoiceWish struct {
 	VoiceState
-	ID    string    `json:"id"`              // unique per wish, so that an answer can name it
-	Batch string    `json:"batch,omitempty"` // the request it came with
-	Order int       `json:"order"`           // place in that request, from 0
-	Tier  int       `json:"tier"`            // premium tier of the request: how many worker tokens may be used
-	Code  string    `json:"code"`            // connect code of the game, as sent; may be any text for old bots
-	At    time.Time `json:"at"`
+	ID   string    `json:"id"`   // unique per wish, so that an answer can name it
+	Tier int       `json:"tier"` // premium tier of the request: how many worker tokens may be used
+	Code string    `json:"code"` // connect code of the game, as sent; may be any text for old bots
+	At   time.Time `json:"at"`
 }
 
 // VoiceApplied is a state that Discord confirmed.

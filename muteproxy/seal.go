@@ -1,0 +1,132 @@
+package muteproxy
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"splashtail/internal/secret"
+)
+
+// sealer encrypts what must not lie in a bucket in clear: AES-256-GCM with a random
+// nonce in front, bound to the key of its record.
+type sealer struct{ aead cipher.AEAD }
+
+const sealKeyLen = 32
+
+// openSealer takes the key from the configuration or from a file in the data
+// directory, which is made on first use.
+func openSealer(key secret.Value, dir string) (*sealer, error) {
+	raw, err := parseSealKey(key.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("SEAL_KEY %w", err)
+	}
+	if raw == nil {
+		if raw, err = sealKeyFile(dir); err != nil {
+			return nil, err
+		}
+	}
+	block, err := aes.NewCipher(raw)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := cipher.NewGCM(block)
+	return &sealer{aead}, err
+}
+
+// parseSealKey reads 32 bytes in hexadecimal or base64; nil for an empty text.
+func parseSealKey(text string) ([]byte, error) {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return nil, nil
+	}
+	for _, decode := range []func(string) ([]byte, error){
+		hex.DecodeString, base64.StdEncoding.DecodeString, base64.RawStdEncoding.DecodeString, base64.URLEncoding.DecodeString, base64.RawURLEncoding.DecodeString,
+	} {
+		if raw, err := decode(text); err == nil && len(raw) == sealKeyLen {
+			return raw, nil
+		}
+	}
+	return nil, fmt.Errorf("is not %d bytes in base64 or hexadecimal; nothing was started; `openssl rand -base64 32` makes one", sealKeyLen)
+}
+
+// sealKeyFile reads the key file, or makes one with mode 0600.
+func sealKeyFile(dir string) ([]byte, error) {
+	path := filepath.Join(dir, "seal.key")
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return makeSealKey(dir, path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the key for worker tokens cannot be read; nothing was started: %w", err)
+	}
+	if open := info.Mode().Perm() & 0o077; open != 0 {
+		return nil, fmt.Errorf("the key for worker tokens %s can be read by others (mode %04o); nothing was started; run chmod 600 on it", path, info.Mode().Perm())
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("the key for worker tokens cannot be read; nothing was started: %w", err)
+	}
+	raw, err := parseSealKey(string(text))
+	if err != nil || raw == nil {
+		return nil, fmt.Errorf("the key for worker tokens %s is damaged; nothing was started; restore it from a backup, or remove it and hand the worker tokens over again", path)
+	}
+	return raw, nil
+}
+
+func makeSealKey(dir, path string) ([]byte, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("the directory for the key of worker tokens cannot be made; nothing was started: %w", err)
+	}
+	raw := make([]byte, sealKeyLen)
+	if _, err := rand.Read(raw); err != nil {
+		return nil, err
+	}
+	// Written aside and linked into place: two processes that start at once must end up
+	// with one key, and a crash must not leave half of one.
+	tmp, err := os.CreateTemp(dir, "seal-*.tmp")
+	if err != nil {
+		return nil, fmt.Errorf("the key for worker tokens cannot be written; nothing was started: %w", err)
+	}
+	defer os.Remove(tmp.Name())
+	_, err = fmt.Fprintln(tmp, base64.StdEncoding.EncodeToString(raw))
+	err = errors.Join(err, tmp.Chmod(0o600), tmp.Sync(), tmp.Close())
+	if err != nil {
+		return nil, fmt.Errorf("the key for worker tokens cannot be written; nothing was started: %w", err)
+	}
+	err = os.Link(tmp.Name(), path)
+	if errors.Is(err, fs.ErrExist) {
+		return sealKeyFile(dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the key for worker tokens cannot be written; nothing was started: %w", err)
+	}
+	return raw, nil
+}
+
+// close encrypts a text for the record with that key.
+func (s *sealer) close(text, key string) ([]byte, error) {
+	nonce := make([]byte, s.aead.NonceSize())
+	if _, err := rand.Read(nonce); err != nil {
+		return nil, err
+	}
+	return s.aead.Seal(nonce, nonce, []byte(text), []byte(key)), nil
+}
+
+// open decrypts what close made for the same key.
+func (s *sealer) open(sealed []byte, key string) (string, error) {
+	n := s.aead.NonceSize()
+	if len(sealed) < n {
+		return "", errors.New("too short")
+	}
+	plain, err := s.aead.Open(nil, sealed[:n], sealed[n:], []byte(key))
+	return string(plain), err
+}

@@ -1,0 +1,352 @@
+package muteproxy
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"splashtail/bus"
+)
+
+// wishes knows every member's record, stores new wishes, tells their posters what
+// became of them, and gives what is left to do to the guild's goroutine.
+type wishes struct {
+	m        *Muteproxy
+	store    *bus.Records[bus.VoiceRecord]
+	caughtUp chan struct{} // closed once every stored record is known
+
+	mu       sync.Mutex
+	known    map[member]bus.Entry[bus.VoiceRecord] // the newest revision of each
+	waiting  map[member][]*waiter
+	ours     map[string]bool      // ids of wishes whose request has not been handed on as a whole yet
+	owed     map[member]time.Time // unsettled and not due before then
+	guilds   map[bus.GuildID]*guild
+	draining bool
+	working  sync.WaitGroup // guilds
+}
+
+// member names a guild's member.
+type member struct {
+	guild bus.GuildID
+	user  bus.UserID
+}
+
+func (m member) key() string { return bus.VoiceKey(m.guild, m.user) }
+
+// outcome is what became of a wish.
+type outcome struct {
+	lane       string           // set when Discord confirmed it
+	superseded bool             // a newer wish took its place
+	failed     *bus.VoiceFailed // no lane could fulfil it
+}
+
+// waiter is a poster's interest in one wish.
+type waiter struct {
+	who  member
+	id   string // of the wish
+	rev  uint64 // once stored
+	done chan outcome
+}
+
+func openWishes(ctx context.Context, m *Muteproxy) (*wishes, error) {
+	store, err := bus.OpenRecords(ctx, m.bus, bus.VoiceRecords())
+	if err != nil {
+		return nil, err
+	}
+	return &wishes{m: m, store: store, caughtUp: make(chan struct{}),
+		known: map[member]bus.Entry[bus.VoiceRecord]{}, waiting: map[member][]*waiter{},
+		ours: map[string]bool{}, owed: map[member]time.Time{}, guilds: map[bus.GuildID]*guild{}}, nil
+}
+
+// run follows the bucket, wakes what has become due and removes what is old, until
+// ctx ends and every guild has stopped.
+func (w *wishes) run(ctx context.Context) {
+	var running sync.WaitGroup
+	running.Go(func() { w.follow(ctx) })
+	running.Go(func() { w.tidy(ctx) })
+	running.Wait()
+	w.working.Wait()
+}
+
+// follow keeps known up to date with what every instance writes.
+func (w *wishes) follow(ctx context.Context) {
+	var once sync.Once
+	for ctx.Err() == nil {
+		err := w.store.Watch(ctx, ">", func(e bus.Entry[bus.VoiceRecord], live bool) error {
+			if live {
+				once.Do(func() { close(w.caughtUp) })
+				return nil
+			}
+			guild, user, err := bus.ParseVoiceKey(e.Key)
+			if err != nil {
+				w.m.log.Warn("a record with a strange key is passed over", "err", err)
+				return nil
+			}
+			w.learn(ctx, member{guild, user}, e)
+			return nil
+		})
+		if err != nil {
+			w.m.log.Warn("the watch of voice records ended; starting it again", "err", err)
+			pause(ctx, 250*time.Millisecond)
+		}
+	}
+}
+
+// request is the wished state of one member.
+type request struct {
+	user  bus.UserID
+	state bus.VoiceState
+}
+
+// sameFor is how long a state that was applied counts as still being so. Later a
+// moderator may have changed it, and the wish is sent again.
+const sameFor = 30 * time.Second
+
+// post stores what is wished and returns one waiter per request. The wishes are
+// handed on together, so that the most urgent of them goes first.
+func (w *wishes) post(ctx context.Context, guild bus.GuildID, code string, tier int, requests []request) []*waiter {
+	w.reach(guild)
+	waiters := make([]*waiter, len(requests))
+	writes := make([]*bus.Write, len(requests))
+	records := make([]bus.VoiceRecord, len(requests))
+	for i, r := range requests {
+		waiters[i] = &waiter{who: member{guild, r.user}, done: make(chan outcome, 1)}
+		writes[i], records[i] = w.begin(waiters[i], r, code, tier)
+	}
+	for i, wr := range writes {
+		if wr == nil {
+			continue
+		}
+		rev, err := wr.Wait(ctx)
+		if err != nil {
+			w.notStored(waiters[i], err)
+			continue
+		}
+		w.stored(waiters[i], bus.Entry[bus.VoiceRecord]{Key: waiters[i].who.key(), Revision: rev, Value: records[i]})
+	}
+	w.handOn(guild, waiters)
+	return waiters
+}
+
+// begin starts to store one wish, unless it is known to be fulfilled.
+func (w *wishes) begin(wt *waiter, r request, code string, tier int) (*bus.Write, bus.VoiceRecord) {
+	now := time.Now().UTC()
+	w.mu.Lock()
+	last := w.known[wt.who].Value
+	if last.Wish.VoiceState == r.state && last.Applied != nil && last.Applied.WishID == last.Wish.ID && now.Sub(last.Applied.At) < sameFor {
+		w.mu.Unlock()
+		w.m.metrics.repeated.Inc()
+		wt.done <- outcome{lane: last.Applied.Lane}
+		return nil, last
+	}
+	wt.id = newTaskID()
+	w.waiting[wt.who] = append(w.waiting[wt.who], wt)
+	w.ours[wt.id] = true
+	w.mu.Unlock()
+
+	w.m.metrics.wishes.Inc()
+	rec := bus.VoiceRecord{V: 1, Wish: bus.VoiceWish{VoiceState: r.state, ID: wt.id, Tier: tier, Code: code, At: now}, Applied: last.Applied}
+	wr, err := w.store.BeginPut(wt.who.key(), rec)
+	if err != nil {
+		w.notStored(wt, err)
+		return nil, rec
+	}
+	return wr, rec
+}
+
+func (w *wishes) notStored(wt *waiter, err error) {
+	w.m.log.Error("a wish could not be stored and is not applied", "guild", wt.who.guild, "user", wt.who.user, "err", err)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.ours, wt.id)
+	w.resolve(wt, outcome{failed: &bus.VoiceFailed{Reason: "not_stored", At: time.Now().UTC()}})
+}
+
+func (w *wishes) stored(wt *waiter, e bus.Entry[bus.VoiceRecord]) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	wt.rev = e.Revision
+	if e.Revision > w.known[wt.who].Revision {
+		w.known[wt.who] = e
+	}
+	w.tell(wt.who)
+}
+
+// handOn gives the stored wishes of one request to the guild's goroutine.
+func (w *wishes) handOn(guild bus.GuildID, waiters []*waiter) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, wt := range waiters {
+		delete(w.ours, wt.id)
+	}
+	for _, wt := range waiters {
+		if wt.rev > 0 {
+			w.route(wt.who)
+		}
+	}
+}
+
+// learn takes a record that some instance wrote, if it is newer than what is known.
+func (w *wishes) learn(_ context.Context, who member, e bus.Entry[bus.VoiceRecord]) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e.Revision <= w.known[who].Revision {
+		return
+	}
+	if e.Deleted {
+		delete(w.known, who)
+		delete(w.owed, who)
+		return
+	}
+	w.known[who] = e
+	w.tell(who)
+	if !w.ours[e.Value.Wish.ID] {
+		w.route(who)
+	}
+}
+
+// route gives a record to its guild's goroutine, or keeps it until it is due.
+func (w *wishes) route(who member) {
+	e := w.known[who]
+	delete(w.owed, who)
+	g := w.guilds[who.guild]
+	if !e.Value.Settled() {
+		if due := retryAt(e.Value); time.Until(due) > linger {
+			w.owed[who] = due
+		} else if g == nil {
+			g = w.startGuild(who.guild)
+		}
+	}
+	if g != nil {
+		g.offer(who.user, e)
+	}
+}
+
+// reach makes sure that somebody works for the guild, so that its lease is asked for
+// while the wishes are being stored.
+func (w *wishes) reach(guild bus.GuildID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.guilds[guild] == nil {
+		w.startGuild(guild)
+	}
+}
+
+// startGuild starts the guild's goroutine; nil while the process stops.
+func (w *wishes) startGuild(id bus.GuildID) *guild {
+	if w.draining {
+		return nil
+	}
+	g := newGuild(w, id)
+	w.guilds[id] = g
+	w.working.Go(g.run)
+	return g
+}
+
+// leave removes a guild whose goroutine ends, unless something came for it meanwhile.
+func (w *wishes) leave(g *guild) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(g.inbox) > 0 && !w.draining {
+		return false
+	}
+	delete(w.guilds, g.id)
+	return true
+}
+
+// tell resolves the waiters of a member that its newest record answers. It holds mu.
+func (w *wishes) tell(who member) {
+	e := w.known[who]
+	for _, wt := range w.waiting[who] {
+		switch rec := e.Value; {
+		case wt.rev == 0 || e.Revision < wt.rev:
+			// Not stored yet: an older record says nothing about it.
+		case rec.Wish.ID != wt.id:
+			w.resolve(wt, outcome{superseded: true})
+		case rec.Applied != nil && rec.Applied.WishID == wt.id:
+			w.resolve(wt, outcome{lane: rec.Applied.Lane})
+		case rec.Failed != nil && rec.Failed.WishID == wt.id:
+			w.resolve(wt, outcome{failed: rec.Failed})
+		}
+	}
+}
+
+// settle makes known what became of a wish and tells its waiters before the record is
+// written: the caller need not wait for the disk.
+func (w *wishes) settle(who member, rec bus.VoiceRecord) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := w.known[who]
+	if e.Value.Wish.ID != rec.Wish.ID {
+		return // a newer wish is known; its own answer counts
+	}
+	e.Value = rec
+	w.known[who] = e
+	w.tell(who)
+}
+
+// resolve tells one waiter. It holds mu.
+func (w *wishes) resolve(wt *waiter, o outcome) {
+	select {
+	case wt.done <- o:
+	default: // it was told before
+	}
+	w.drop(wt)
+}
+
+// forget ends a poster's interest.
+func (w *wishes) forget(waiters []*waiter) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, wt := range waiters {
+		w.drop(wt)
+	}
+}
+
+func (w *wishes) drop(wt *waiter) {
+	old := w.waiting[wt.who]
+	rest := make([]*waiter, 0, len(old))
+	for _, o := range old {
+		if o != wt {
+			rest = append(rest, o)
+		}
+	}
+	if len(rest) == 0 {
+		delete(w.waiting, wt.who)
+	} else {
+		w.waiting[wt.who] = rest
+	}
+}
+
+// drain lets calls to Discord that are under way come to their end, and starts none.
+func (w *wishes) drain(d time.Duration) {
+	w.mu.Lock()
+	w.draining = true
+	for _, g := range w.guilds {
+		g.stop()
+	}
+	w.mu.Unlock()
+	done := make(chan struct{})
+	go func() { w.working.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(d):
+		w.m.log.Warn("calls to Discord were cut at the end of the drain; their wishes stay stored and are sent again by the next instance")
+	}
+}
+
+// snapshot copies what is known, for the slow looks of the background work.
+func (w *wishes) snapshot() map[member]bus.Entry[bus.VoiceRecord] {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.known)
+}
+
+// retryAt is when an unsettled record is due; the zero time means now.
+func retryAt(r bus.VoiceRecord) time.Time {
+	if r.Failed != nil && r.Failed.WishID == r.Wish.ID {
+		return r.Failed.RetryAt
+	}
+	return time.Time{}
+}
