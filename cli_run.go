@@ -40,8 +40,8 @@ type upCmd struct {
 // Run implements the command.
 func (cmd upCmd) Run(c *call) error {
 	c.bad = append(c.bad, c.set.checkStandIn()...)
-	if cmd.Scene && c.set.DiscordBotToken.Values != nil {
-		c.bad = append(c.bad, fault{name: "DISCORD_BOT_TOKEN", what: "is set; --scene would mute real people. Unset it, or leave --scene out"})
+	if cmd.Scene {
+		c.bad = append(c.bad, c.set.checkScene()...)
 	}
 	return c.serve(plan{components: c.components, standIns: true, scene: cmd.Scene})
 }
@@ -119,9 +119,13 @@ func (c *call) live(ctx context.Context, p plan, log *slog.Logger) error {
 	}
 	s := &site{call: c, plan: p, log: log, board: ops.NewBoard(), metrics: newRegistry(),
 		group: supervise.New(log, supervise.Bounds{Stop: cmp.Or(c.bound, stopBound)})}
+	defer s.tidy()
 	err := s.start(ctx)
 	if err == nil {
 		s.announce()
+		err = s.startScene(ctx)
+	}
+	if err == nil {
 		err = s.group.Wait(ctx)
 	}
 	s.board.Fail("running", "the process is stopping")
@@ -152,9 +156,11 @@ type site struct {
 	bus     *bus.Bus
 	house   house
 	doors   []address
+	opsURL  string
 
-	discord *sandbox.Discord      // nil with the real one
-	bots    []sandbox.Application // of the sandbox, the primary first
+	discord   *sandbox.Discord      // nil with the real one
+	bots      []sandbox.Application // of the sandbox, the primary first
+	temporary string                // a data directory to remove at the end; empty: none
 }
 
 // address is a row of the table that is printed when everything is up.
@@ -164,14 +170,18 @@ type address struct{ name, url, note string }
 // outside, then the components.
 func (s *site) start(ctx context.Context) error {
 	s.board.Fail("running", "the process is starting")
+	s.house = house{Settings: s.set, redisAddr: s.set.RedisAddr.Value, discordAPI: s.set.DiscordAPIURL.Value,
+		primary: s.set.DiscordBotToken.first(), workers: s.set.WorkerBotTokens.Values, metrics: s.metrics,
+		dataDir: s.set.NATSStoreDir.Value, instance: instance()}
+	if err := s.makeTemporary(); err != nil {
+		return err
+	}
 	if err := s.startOps(ctx); err != nil {
 		return err
 	}
 	if err := s.startBus(ctx); err != nil {
 		return err
 	}
-	s.house = house{Settings: s.set, redisAddr: s.set.RedisAddr.Value, discordAPI: s.set.DiscordAPIURL.Value,
-		primary: s.set.DiscordBotToken.first(), workers: s.set.WorkerBotTokens.Values, metrics: s.metrics}
 	if err := s.startStandIns(ctx); err != nil {
 		return err
 	}
@@ -181,7 +191,7 @@ func (s *site) start(ctx context.Context) error {
 		}
 	}
 	s.board.Set("running", func(context.Context) error { return nil })
-	return s.startScene(ctx)
+	return nil
 }
 
 func (s *site) startOps(ctx context.Context) error {
@@ -194,7 +204,8 @@ func (s *site) startOps(ctx context.Context) error {
 	if err != nil {
 		return named(err, "OPS_ADDR", s.set.OpsAddr.Value)
 	}
-	s.serves(address{"ops", "http://" + srv.Addr().String(), "/healthz /readyz /metrics (OPS_ADDR)"})
+	s.opsURL = "http://" + srv.Addr().String()
+	s.serves(address{"ops", s.opsURL, "/healthz /readyz /metrics (OPS_ADDR)"})
 	return nil
 }
 
@@ -214,9 +225,12 @@ func (s *site) startBus(ctx context.Context) error {
 }
 
 func (s *site) busConfig() bus.Config {
-	cfg := bus.Config{URL: s.set.NATSURL.Value, StoreDir: s.set.NATSStoreDir.Value, Addr: s.set.NATSAddr.Value}
+	cfg := bus.Config{URL: s.set.NATSURL.Value, StoreDir: s.house.dataDir, Addr: s.set.NATSAddr.Value}
 	if len(s.plan.components) == 0 {
 		cfg.Plan = sharedPlan()
+	}
+	if s.temporary != "" {
+		cfg.MaxStore = 8 << 30 // what is reserved, not used; a small /tmp is enough for a scene
 	}
 	if !s.set.NATSPassword.Value.IsZero() {
 		cfg.Auth = func() (string, string) {
@@ -275,7 +289,7 @@ func (s *site) startComponent(ctx context.Context, k component) error {
 		return named(err, k.door.setting, k.door.addr(s.set))
 	}
 	s.board.Set(k.name, func(context.Context) error { return nil })
-	s.serves(address{k.name, k.door.scheme + "://" + k.door.addr(s.set), k.door.whose + " (" + k.door.setting + ")"})
+	s.serves(address{k.name, "http://" + svc.Addr(), k.door.whose + " (" + k.door.setting + ")"})
 	return nil
 }
 

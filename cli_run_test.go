@@ -135,12 +135,13 @@ type fake struct {
 }
 
 func (f *fake) Ready() <-chan struct{}        { return f.ready }
+func (f *fake) Addr() string                  { return "127.0.0.1:0" }
 func (f *fake) Run(ctx context.Context) error { return f.run(ctx) }
 
 // fakeComponent is ready at once and then runs run.
 func fakeComponent(name string, tier int, run func(ctx context.Context) error) component {
 	return component{name: name, does: "nothing", tier: tier,
-		door: door{setting: "BROKER_PORT", addr: func(*Settings) string { return "127.0.0.1:0" }, scheme: "http", whose: "nobody"},
+		door: door{setting: "BROKER_PORT", addr: func(*Settings) string { return "127.0.0.1:0" }, whose: "nobody"},
 		make: func(house, *bus.Bus, *slog.Logger) (service, error) {
 			open := make(chan struct{})
 			close(open)

@@ -92,5 +92,3 @@ func runRedis(ctx context.Context, m *miniredis.Miniredis, ready chan<- struct{}
 		}
 	}
 }
-
-func (s *site) startScene(ctx context.Context) error { return nil }

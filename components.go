@@ -2,52 +2,112 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"os"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"splashtail/broker"
 	"splashtail/bus"
 	"splashtail/internal/secret"
+	"splashtail/muteproxy"
 )
 
-// service is a component as main sees it: New has made it, Run owns everything that it starts and returns drained,
-// Ready closes when it serves.
-type service interface {
-	Run(ctx context.Context) error
-	Ready() <-chan struct{}
+// components is the list of everything that runs on the bus. `splashtail up` starts them in this order, each when the
+// one before is ready, and stops them tier by tier; `splashtail NAME` runs one.
+func components() []component {
+	return []component{
+		{
+			name: "broker", tier: 1, // muteproxy's last changes may go through its capture clients
+			does:  "capture clients over Socket.IO -> CAPTURE -> Redis, where AutoMuteUs reads; mute tasks to capture clients",
+			door:  door{setting: "BROKER_PORT", whose: "capture clients", addr: func(s *Settings) string { return listenAddr(s.BrokerBind, s.BrokerPort) }},
+			reads: []string{"redis", "broker", "muteproxy"},
+			need:  []string{"REDIS_ADDR"},
+			make:  makeBroker,
+		},
+		{
+			name: "muteproxy", tier: 0,
+			does:  "wishes of AutoMuteUs over HTTP -> VOICE -> Discord, over every token and capture client",
+			door:  door{setting: "GALACTUS_PORT", whose: "AutoMuteUs", addr: func(s *Settings) string { return listenAddr(s.GalactusBind, s.GalactusPort) }},
+			reads: []string{"discord", "redis", "muteproxy"},
+			need:  []string{"DISCORD_BOT_TOKEN"}, // Redis only brings tokens over and tells of ended games
+			make:  makeMuteproxy,
+		},
+	}
 }
 
-// component is one row of the list below.
+func makeBroker(h house, b *bus.Bus, log *slog.Logger) (service, error) {
+	return broker.New(broker.Config{
+		Addr:      listenAddr(h.BrokerBind, h.BrokerPort),
+		RedisAddr: h.redisAddr, RedisUser: h.RedisUser.Value, RedisPass: h.RedisPass.Value,
+		AckTimeout: h.AckTimeout.duration(), TaskTimeout: h.TaskTimeout.duration(),
+		Instance: h.instance, Version: buildVersion(), Metrics: h.metrics,
+	}, b, log)
+}
+
+func makeMuteproxy(h house, b *bus.Bus, log *slog.Logger) (service, error) {
+	return muteproxy.New(muteproxy.Config{
+		Addr: listenAddr(h.GalactusBind, h.GalactusPort), Secret: h.GalactusSecret.Value,
+		Primary: h.primary, Workers: h.workers, APIURL: h.discordAPI,
+		MaxReq5Sec: h.MaxReq5Sec.N, MaxWorkers: h.MaxWorkers.N,
+		AckTimeout: h.AckTimeout.duration(), TaskTimeout: h.TaskTimeout.duration(),
+		RedisAddr: h.redisAddr, RedisUser: h.RedisUser.Value, RedisPass: h.RedisPass.Value,
+		SealKey: h.SealKey.Value, DataDir: h.dataDir,
+		Instance: h.instance, Version: buildVersion(), Metrics: h.metrics,
+	}, b, log)
+}
+
+// component is one row of the list.
 type component struct {
 	name  string // also its command, its connection to the bus and `component` in log lines
 	does  string
 	tier  int      // tier 0 stops first; what others need in order to finish stops later; the bus is last
+	door  door     // where others reach it
 	reads []string // groups of settings that its own command shows
 	need  []string // settings that its own command cannot do without
-	door  door     // where others reach it
 	make  func(house, *bus.Bus, *slog.Logger) (service, error)
+}
+
+// service is a component as main sees it: New has made it, Run owns everything that it starts and returns drained,
+// Ready closes when it serves, and then Addr is where.
+type service interface {
+	Run(ctx context.Context) error
+	Ready() <-chan struct{}
+	Addr() string
 }
 
 // door is an address that a component listens on.
 type door struct {
 	setting string // what to change when the port is taken
 	addr    func(*Settings) string
-	scheme  string
 	whose   string // who comes in
 }
 
 // house is what components are built from: the settings, with stand-ins in the place of what is not set.
 type house struct {
 	*Settings
-	redisAddr  string
+	redisAddr  string // empty: none
 	discordAPI string
 	primary    secret.Value
 	workers    []secret.Value
+	dataDir    string // for files that are not streams
+	instance   string // names this process on the bus
 	metrics    prometheus.Registerer
 }
 
-// components is the list of everything that runs on the bus. `splashtail up` starts them in this order, each when the
-// one before is ready, and stops them tier by tier; `splashtail NAME` runs one.
-func components() []component {
-	return []component{}
+// instance names this process among others on the same bus: letters, digits and dashes.
+func instance() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "host"
+	}
+	plain := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, host)
+	return fmt.Sprintf("%s-%d", plain[:min(len(plain), 48)], os.Getpid())
 }

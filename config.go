@@ -191,6 +191,18 @@ func (s *Settings) checkStandIn() faults {
 	return out
 }
 
+// checkScene refuses settings with which a scene would reach real people, or could not be played.
+func (s *Settings) checkScene() faults {
+	var out faults
+	if s.DiscordBotToken.text != "" {
+		out = append(out, fault{name: "DISCORD_BOT_TOKEN", what: "is set; a scene would mute real people. Unset it, or leave --scene out"})
+	}
+	if s.GalactusSecret.text != "" {
+		out = append(out, fault{name: "GALACTUS_SECRET", what: "is set; AutoMuteUs, which the scene plays, cannot send it. Unset it, or leave --scene out"})
+	}
+	return out
+}
+
 // need reports the settings that a command cannot do without.
 func (s *Settings) need(command string, names ...string) faults {
 	var out faults

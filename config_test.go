@@ -118,7 +118,7 @@ func TestFaults(t *testing.T) {
 		{"a shard without a count", map[string]string{"SHARD_ID": "0"}, []string{"config"}, []string{"NUM_SHARDS is missing although SHARD_ID is set"}},
 		{"workers without a primary", map[string]string{"WORKER_BOT_TOKENS": token}, []string{"up"}, []string{"DISCORD_BOT_TOKEN is missing although WORKER_BOT_TOKENS is set"}},
 		{"a real API without a token", nil, []string{"up", "--discord-api-url=http://127.0.0.1:9/api/v10"}, []string{"DISCORD_BOT_TOKEN is missing although DISCORD_API_URL is set"}},
-		{"a scene with real people", map[string]string{"DISCORD_BOT_TOKEN": token}, []string{"up", "--scene"}, []string{"DISCORD_BOT_TOKEN is set; --scene would mute real people"}},
+		{"a scene with real people", map[string]string{"DISCORD_BOT_TOKEN": token}, []string{"up", "--scene"}, []string{"DISCORD_BOT_TOKEN is set; a scene would mute real people"}},
 		{"a bus that joins a bus", map[string]string{"NATS_URL": "nats://u:hunter2@h:4222"}, []string{"nats"}, []string{`NATS_URL="nats://(hidden)@h:4222" (environment) is set`}},
 		{"an open bus without a password", map[string]string{"NATS_ADDR": "[::]:4222"}, []string{"nats"}, []string{"NATS_PASSWORD is missing"}},
 		{"IPv6 loopback is loopback", map[string]string{"NATS_ADDR": "[::1]:4222"}, []string{"config"}, nil},
