@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"sync"
 	"time"
 
@@ -61,7 +60,7 @@ func backoff(try uint64) time.Duration {
 func Consume[T any](ctx context.Context, b *Bus, d Durable, f Filter[T], key func(Delivery[T]) string, h func(context.Context, Delivery[T]) error) error {
 	d = d.withDefaults()
 	cons, err := b.js.CreateOrUpdateConsumer(ctx, f.stream, jetstream.ConsumerConfig{
-		Durable: d.Name, FilterSubject: f.pattern,
+		Durable: d.Name, FilterSubjects: f.patterns,
 		AckPolicy: jetstream.AckExplicitPolicy, AckWait: d.AckWait, MaxDeliver: -1,
 		MaxAckPending: d.Waiting * 4, // several instances share it
 	})
@@ -118,7 +117,7 @@ func decodeDelivery[T any](m jetstream.Msg) (Delivery[T], error) {
 		return d, Errorf(CodeInvalid, "bad_message", "a message has no place in a stream: %w", err)
 	}
 	d.Seq, d.Time, d.Tries = meta.Sequence.Stream, meta.Timestamp, meta.NumDelivered-1
-	if err := json.Unmarshal(m.Data(), &d.Value); err != nil {
+	if err := decodePayload(m.Subject(), m.Headers(), m.Data(), &d.Value); err != nil {
 		return d, Errorf(CodeInvalid, "bad_payload", "the payload of a message on %s cannot be read: %w", m.Subject(), err)
 	}
 	return d, nil

@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strconv"
 	"time"
@@ -55,8 +54,8 @@ func Follow[T any](ctx context.Context, b *Bus, fw Follower, f Filter[T], from u
 	next := max(from, 1)
 	for ctx.Err() == nil {
 		cons, err := b.js.CreateConsumer(ctx, f.stream, jetstream.ConsumerConfig{
-			FilterSubject: f.pattern,
-			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: next,
+			FilterSubjects: f.patterns,
+			DeliverPolicy:  jetstream.DeliverByStartSequencePolicy, OptStartSeq: next,
 			AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1,
 			InactiveThreshold: time.Minute,
 		})
@@ -97,7 +96,7 @@ func followConsumer[T any](ctx context.Context, b *Bus, cons jetstream.Consumer,
 				delivered++
 				next = meta.Sequence.Stream + 1
 				d := Delivery[T]{Subject: m.Subject(), Seq: meta.Sequence.Stream, Time: meta.Timestamp}
-				if err := json.Unmarshal(m.Data(), &d.Value); err != nil {
+				if err := decodePayload(d.Subject, m.Headers(), m.Data(), &d.Value); err != nil {
 					if fw.Unreadable != nil {
 						fw.Unreadable(d.Subject, d.Seq, err)
 					}
@@ -154,7 +153,7 @@ func Latest[T any](ctx context.Context, b *Bus, f Filter[T], h func(Delivery[T])
 	ctx, cancel := bound(ctx, 30*time.Second)
 	defer cancel()
 	cons, err := b.js.CreateConsumer(ctx, f.stream, jetstream.ConsumerConfig{
-		FilterSubject: f.pattern, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
+		FilterSubjects: f.patterns, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
 		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
 	})
 	if err != nil {

@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -22,10 +21,21 @@ func RemoveFinished[T any](ctx context.Context, b *Bus, f Filter[T], finished fu
 	if info.Config.Retention != jetstream.WorkQueuePolicy {
 		return 0, Errorf(CodeInvalid, "no_work_queue", "%s is no work queue", f.stream)
 	}
-	for seq := info.State.FirstSeq; seq <= info.State.LastSeq && seq > 0; seq++ {
+	for _, pattern := range f.patterns {
+		n, err := removeFinished(ctx, b, stream, pattern, info.State, finished)
+		removed += n
+		if err != nil {
+			return removed, fmt.Errorf("after %d messages: %w", removed, err)
+		}
+	}
+	return removed, nil
+}
+
+func removeFinished[T any](ctx context.Context, b *Bus, stream jetstream.Stream, pattern string, state jetstream.StreamState, finished func(context.Context, Delivery[T]) (bool, error)) (removed int, err error) {
+	for seq := state.FirstSeq; seq <= state.LastSeq && seq > 0; seq++ {
 		// A work queue has one consumer per subject, so its messages are read by their
 		// place, the next that exists.
-		m, err := stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(f.pattern))
+		m, err := stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(pattern))
 		if IsCode(err, CodeNotFound) {
 			break
 		}
@@ -34,13 +44,13 @@ func RemoveFinished[T any](ctx context.Context, b *Bus, f Filter[T], finished fu
 		}
 		seq = m.Sequence
 		d := Delivery[T]{Subject: m.Subject, Seq: m.Sequence, Time: m.Time}
-		if err := json.Unmarshal(m.Data, &d.Value); err != nil {
+		if err := decodePayload(m.Subject, m.Header, m.Data, &d.Value); err != nil {
 			b.log.Warn("a message in a work queue cannot be read; left to its reader", "subject", m.Subject, "seq", m.Sequence, "err", err)
 			continue
 		}
 		done, err := finished(ctx, d)
 		if err != nil {
-			return removed, fmt.Errorf("after %d messages: %w", removed, err)
+			return removed, err
 		}
 		if !done {
 			continue

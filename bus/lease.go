@@ -18,6 +18,8 @@ const (
 	leaseEdge   = "edge"
 	leaseSweep  = "sweep"
 	leaseVoice  = "voice"
+	leaseShard  = "shard"
+	leaseBot    = "bot"
 )
 
 // LeaseKey names a sole right.
@@ -37,6 +39,14 @@ func CaptureSweepLease() LeaseKey { return LeaseKey{join(leaseSweep, "capture")}
 
 // VoiceLease is the right to send a guild's voice changes to Discord.
 func VoiceLease(g GuildID) LeaseKey { return LeaseKey{join(leaseVoice, g.String())} }
+
+// ShardLease is the right to hold a shard's session with Discord.
+func ShardLease(shards, shard int) LeaseKey {
+	return LeaseKey{join(leaseShard, strconv.Itoa(shards), strconv.Itoa(shard))}
+}
+
+// BotLease is the right to act on the events of a shard.
+func BotLease(shard int) LeaseKey { return LeaseKey{join(leaseBot, strconv.Itoa(shard))} }
 
 // LiveBrokers holds the leases of broker processes, under the instance, so that
 // others can watch who lives.

@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -52,11 +51,26 @@ func PublishLater[T any](b *Bus, s Subject[T], v T, opts ...PubOption) error {
 	return nil
 }
 
+// BeginPublish stores v as Publish does without waiting, so that many messages travel at
+// once. Those of one goroutine arrive in order. When some 4000 are under way it waits
+// for room, and after a while gives up with CodeUnavailable.
+func BeginPublish[T any](b *Bus, s Subject[T], v T, opts ...PubOption) (*Write, error) {
+	m, err := encode(s, v, opts)
+	if err != nil {
+		return nil, err
+	}
+	ack, err := b.js.PublishMsgAsync(m)
+	if err != nil {
+		return nil, AsError(err)
+	}
+	return &Write{ack}, nil
+}
+
 // maxLater keeps PublishLater below the window where the library would block.
 const maxLater = 3072
 
 func encode[T any](s Subject[T], v T, opts []PubOption) (*nats.Msg, error) {
-	data, err := json.Marshal(v)
+	data, h, err := encodePayload(v)
 	if err != nil {
 		return nil, Errorf(CodeInvalid, "bad_payload", "a message for %s cannot be encoded: %w", s.name, err)
 	}
@@ -64,9 +78,12 @@ func encode[T any](s Subject[T], v T, opts []PubOption) (*nats.Msg, error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	m := &nats.Msg{Subject: s.name, Data: data}
+	m := &nats.Msg{Subject: s.name, Data: data, Header: h}
 	if o.id != "" {
-		m.Header = nats.Header{jetstream.MsgIDHeader: {o.id}}
+		if m.Header == nil {
+			m.Header = nats.Header{}
+		}
+		m.Header[jetstream.MsgIDHeader] = []string{o.id}
 	}
 	return m, nil
 }

@@ -139,11 +139,11 @@ func (r *Records[T]) write(ctx context.Context, key string, v T, revision *uint6
 	return w.Wait(ctx)
 }
 
-// Write is a write under way.
+// Write is a write to a stream or bucket under way.
 type Write struct{ ack jetstream.PubAckFuture }
 
-// Wait returns the revision once the record is stored.
-func (w *Write) Wait(ctx context.Context) (revision uint64, err error) {
+// Wait returns the place in the stream, which is a record's revision, once it is stored.
+func (w *Write) Wait(ctx context.Context) (seq uint64, err error) {
 	ctx, cancel := bound(ctx, callTimeout)
 	defer cancel()
 	done := awaitAck(ctx, w.ack)
@@ -153,6 +153,23 @@ func (w *Write) Wait(ctx context.Context) (revision uint64, err error) {
 // BeginPut writes as Put does without waiting, so that many records travel at once.
 // Writes of one goroutine to one key arrive in order.
 func (r *Records[T]) BeginPut(key string, v T) (*Write, error) { return r.begin(key, v, nil) }
+
+// PutFor writes a record over whatever is there; it ends by itself after ttl, at least a
+// second, unless it is written again. Its bucket must allow that (Bucket.KeyTTL).
+func (r *Records[T]) PutFor(ctx context.Context, key string, v T, ttl time.Duration) (revision uint64, err error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return 0, Errorf(CodeInvalid, "bad_payload", "a record cannot be encoded: %w", err)
+	}
+	ctx, cancel := bound(ctx, callTimeout)
+	defer cancel()
+	ack, err := r.b.js.PublishMsg(ctx, &nats.Msg{Subject: kvSubject(r.kept.bucket, r.kept.prefix+key), Data: data,
+		Header: nats.Header{jetstream.MsgTTLHeader: {max(ttl, time.Second).Truncate(time.Second).String()}}})
+	if err != nil {
+		return 0, AsError(err)
+	}
+	return ack.Sequence, nil
+}
 
 func (r *Records[T]) begin(key string, v T, revision *uint64) (*Write, error) {
 	data, err := json.Marshal(v)

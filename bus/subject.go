@@ -8,10 +8,14 @@ import (
 // Subject is an exact address that takes a T.
 type Subject[T any] struct{ name string }
 
-// Filter is a pattern of addresses that deliver a T.
+// Filter is a pattern of addresses, or several, that deliver a T.
 type Filter[T any] struct {
-	stream  string
-	pattern string
+	stream   string
+	patterns []string // at least one; no two overlap
+}
+
+func filterOf[T any](stream string, patterns ...string) Filter[T] {
+	return Filter[T]{stream, patterns}
 }
 
 // Call is an address that answers a Q with an R; no stream takes it.
@@ -20,20 +24,21 @@ type Call[Q, R any] struct{ name string }
 // String gives the subject as NATS sees it.
 func (s Subject[T]) String() string { return s.name }
 
-// String gives the pattern as NATS sees it.
-func (f Filter[T]) String() string { return f.pattern }
+// String gives the pattern as NATS sees it; several with commas between them.
+func (f Filter[T]) String() string { return strings.Join(f.patterns, ",") }
 
 // String gives the subject as NATS sees it.
 func (c Call[Q, R]) String() string { return c.name }
 
 // The first tokens of all subjects.
 const (
-	rootCapture = "capture"
-	rootEvent   = "event"
-	rootCommand = "command"
-	rootParked  = "parked"
-	rootModify  = "modify"
-	rootControl = "ctl"
+	rootDispatch = "dispatch"
+	rootCapture  = "capture"
+	rootEvent    = "event"
+	rootCommand  = "command"
+	rootParked   = "parked"
+	rootModify   = "modify"
+	rootControl  = "ctl"
 )
 
 // CaptureSubject is where an event of a capture client goes: capture.<code>.<kind>.
@@ -61,12 +66,12 @@ func ParseCaptureSubject(s string) (ConnectCode, CaptureKind, error) {
 
 // AllCapture takes every capture event of every code.
 func AllCapture() Filter[CaptureEvent] {
-	return Filter[CaptureEvent]{streamCapture, join(rootCapture, "*", "*")}
+	return filterOf[CaptureEvent](streamCapture, join(rootCapture, "*", "*"))
 }
 
 // CaptureOf takes one kind of every code.
 func CaptureOf(k CaptureKind) Filter[CaptureEvent] {
-	return Filter[CaptureEvent]{streamCapture, join(rootCapture, "*", string(k))}
+	return filterOf[CaptureEvent](streamCapture, join(rootCapture, "*", string(k)))
 }
 
 // ModifyCall asks the capture client of a code to change one member's voice state.
@@ -97,7 +102,7 @@ func MuteFailedSubject(g GuildID) Subject[MuteFailed] {
 
 // MuteAppliedIn takes the applied voice states of one guild.
 func MuteAppliedIn(g GuildID) Filter[MuteApplied] {
-	return Filter[MuteApplied]{streamEvents, MuteAppliedSubject(g).name}
+	return filterOf[MuteApplied](streamEvents, MuteAppliedSubject(g).name)
 }
 
 // ParseMuteSubject is the inverse of MuteAppliedSubject and MuteFailedSubject.
@@ -141,7 +146,7 @@ func ParkedSubject(stream, durable string) Subject[Parked] {
 
 // AllParked takes everything that was parked.
 func AllParked() Filter[Parked] {
-	return Filter[Parked]{streamParked, rootParked + ".>"}
+	return filterOf[Parked](streamParked, rootParked+".>")
 }
 
 // StatusCall asks one instance of a component how it is: ctl.<component>.status.
@@ -151,7 +156,7 @@ func StatusCall(component string) Call[struct{}, Status] {
 
 // AllCommands takes the action log of every component.
 func AllCommands() Filter[Command] {
-	return Filter[Command]{streamCommands, rootCommand + ".>"}
+	return filterOf[Command](streamCommands, rootCommand+".>")
 }
 
 // VerbCall asks the instances of a component to carry out a control verb; the first

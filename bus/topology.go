@@ -4,6 +4,7 @@ import "time"
 
 // The names of streams and buckets. They stand here and nowhere else.
 const (
+	streamDispatch = "DISPATCH"
 	streamCapture  = "CAPTURE"
 	streamEvents   = "EVENTS"
 	streamCommands = "COMMANDS"
@@ -13,6 +14,9 @@ const (
 	bucketLeases    = "LEASES"
 	bucketTokens    = "TOKENS"
 	bucketPositions = "POSITIONS"
+	bucketSessions  = "SESSIONS"
+	bucketGuilds    = "GUILDS"
+	bucketConfig    = "CONFIG"
 
 	blobsBackups = "BACKUPS"
 )
@@ -43,6 +47,7 @@ type Stream struct {
 	MaxMsg   int32         // largest message in bytes
 	Dedupe   time.Duration // how long a message id is remembered
 	Storage  Storage
+	MsgTTL   bool // messages may have a shorter life of their own
 	Batches  bool // takes atomic batches, which are one sync to disk for many messages
 }
 
@@ -97,7 +102,12 @@ func Topology() Plan {
 	return Plan{
 		Streams: []Stream{
 			{
-				Name: streamCapture, Takes: []string{AllCapture().pattern},
+				Name: streamDispatch, Takes: AllDispatches().patterns,
+				Does:   "Every event of Discord's gateway, raw. gatewayproxy writes; bot, muteproxy and the sessions of other bots read, and a RESUME is a replay of it. Presences and typing go after a minute or two.",
+				MaxAge: time.Hour, MaxBytes: 1 * gib, MaxMsg: 8*mib - 64*kib, Dedupe: 5 * time.Minute, Storage: Lazy, MsgTTL: true,
+			},
+			{
+				Name: streamCapture, Takes: AllCapture().patterns,
 				Does:   "Accepted events of capture clients. The broker's sockets write, its Redis edge reads in stream order, so they survive an outage of Redis.",
 				MaxAge: time.Hour, MaxBytes: 256 * mib, MaxMsg: 128 * kib, Dedupe: 2 * time.Minute, Batches: true,
 			},
@@ -107,12 +117,12 @@ func Topology() Plan {
 				MaxAge: 30 * day, MaxBytes: 256 * mib, MaxMsg: 64 * kib, Dedupe: 2 * time.Minute, Storage: Lazy,
 			},
 			{
-				Name: streamCommands, Takes: []string{AllCommands().pattern},
+				Name: streamCommands, Takes: AllCommands().patterns,
 				Does:   "Control requests with who asked, why, and the outcome: the action log of operators.",
 				MaxAge: 30 * day, MaxBytes: 64 * mib, MaxMsg: 64 * kib, Dedupe: 10 * time.Minute,
 			},
 			{
-				Name: streamParked, Takes: []string{AllParked().pattern},
+				Name: streamParked, Takes: AllParked().patterns,
 				Does:   "Messages that no handler could take, with the reason. Operators read and republish.",
 				MaxAge: 14 * day, MaxBytes: 128 * mib, MaxMsg: 8 * mib, Dedupe: 2 * time.Minute,
 			},
@@ -123,7 +133,7 @@ func Topology() Plan {
 				Does: "Wished and applied mute and deaf per member. muteproxy writes the wish before it calls Discord, so a crash converges.",
 			},
 			{
-				Name: bucketLeases, Key: "owner.<code>, broker.<instance>, edge.capture, sweep.capture, voice.<guild>", History: 1, MaxBytes: 64 * mib, MaxValue: 4 * kib,
+				Name: bucketLeases, Key: "owner.<code>, broker.<instance>, edge.capture, sweep.capture, voice.<guild>, shard.<shards>.<shard>, bot.<shard>", History: 1, MaxBytes: 64 * mib, MaxValue: 4 * kib,
 				Does:    "Sole rights with a fencing token; they end with their holder.",
 				Storage: Volatile, KeyTTL: true,
 			},
@@ -134,6 +144,19 @@ func Topology() Plan {
 			{
 				Name: bucketPositions, Key: "<reader>", History: 1, MaxBytes: 1 * mib, MaxValue: 1 * kib,
 				Does: "How far a reader came that keeps its own place elsewhere, in case that elsewhere is wiped.",
+			},
+			{
+				Name: bucketSessions, Key: "upstream.<shards>.<shard>, ready.<shards>.<shard>, identify.<token hash>, downstream.<session>", History: 1, MaxBytes: 64 * mib, MaxValue: 1 * mib,
+				Does:   "Gateway sessions with Discord and of bots with us, so that both are resumed after kill -9.",
+				KeyTTL: true,
+			},
+			{
+				Name: bucketGuilds, Key: "<guild>", History: 1, MaxBytes: 512 * mib, MaxValue: 4 * mib,
+				Does: "Compressed guild snapshots, patched by events.",
+			},
+			{
+				Name: bucketConfig, Key: "guild.<guild>, limits.<guild>.<id>, access.<guild>.…", History: 20, MaxBytes: 64 * mib, MaxValue: 64 * kib,
+				Does: "Settings of guilds. Watched instead of cached; the history says who changed what.",
 			},
 		},
 		Blobs: []Blob{

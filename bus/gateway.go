@@ -1,0 +1,90 @@
+package bus
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+)
+
+// What gatewayproxy keeps so that a gateway session outlives the process that held it.
+
+// UpstreamSession is a session with Discord's gateway, up to what the stream has
+// acknowledged, under UpstreamKey in SESSIONS.
+type UpstreamSession struct {
+	V         int       `json:"v"`
+	Session   string    `json:"session"`
+	ResumeURL string    `json:"resume_url"`
+	Seq       int64     `json:"seq"` // every dispatch up to here is in DISPATCH
+	At        time.Time `json:"at"`
+}
+
+// ShardReady is what Discord's READY of a shard said, under UpstreamKey.
+type ShardReady struct {
+	V      int             `json:"v"`
+	Epoch  string          `json:"epoch"` // the life of DISPATCH that Stream counts in
+	Stream uint64          `json:"stream"`
+	Data   json.RawMessage `json:"data"` // READY's d, as it came
+	At     time.Time       `json:"at"`
+}
+
+// IdentifyBudget counts the IDENTIFYs of an application, whose limit per day is followed
+// by a reset of its token. It is kept under the application's token hash.
+type IdentifyBudget struct {
+	V              int       `json:"v"`
+	Total          int       `json:"total"`     // per day, as Discord told
+	Remaining      int       `json:"remaining"` // as Discord told, less what we used since
+	ResetAt        time.Time `json:"reset_at"`
+	MaxConcurrency int       `json:"max_concurrency"`
+}
+
+// DownstreamSession is a session of a bot with our gateway. Its sequence numbers are
+// places in DISPATCH, counted from Base.
+type DownstreamSession struct {
+	V       int       `json:"v"`
+	Shard   int       `json:"shard"`
+	Shards  int       `json:"shards"`
+	Intents uint64    `json:"intents"`
+	Version int       `json:"version"` // of the gateway protocol: 9 or 10
+	Token   string    `json:"token"`   // SHA-256 of the bot's token
+	Epoch   string    `json:"epoch"`   // the life of DISPATCH that Base counts in
+	Base    uint64    `json:"base"`
+	Since   time.Time `json:"since"`
+}
+
+// GuildSnapshot is the state of a guild as GUILD_CREATE shows it, patched by the events
+// up to Stream, under the guild's id in GUILDS.
+type GuildSnapshot struct {
+	V           int    `json:"v"`
+	Shard       int    `json:"shard"`
+	Epoch       string `json:"epoch"`
+	Stream      uint64 `json:"stream"`
+	Unavailable bool   `json:"unavailable,omitempty"` // an outage; Data is what was known before, or empty
+	Data        []byte `json:"data"`                  // zstd-compressed JSON of GUILD_CREATE's d
+}
+
+// UpstreamKey names a shard's records: <number of shards>.<shard>.
+func UpstreamKey(shards, shard int) string { return join(strconv.Itoa(shards), strconv.Itoa(shard)) }
+
+// UpstreamSessions holds sessions with Discord.
+func UpstreamSessions() Kept[UpstreamSession] {
+	return Kept[UpstreamSession]{bucket: bucketSessions, prefix: "upstream."}
+}
+
+// ShardReadies holds what READY said per shard.
+func ShardReadies() Kept[ShardReady] {
+	return Kept[ShardReady]{bucket: bucketSessions, prefix: "ready."}
+}
+
+// IdentifyBudgets holds the IDENTIFY budget of an application.
+func IdentifyBudgets() Kept[IdentifyBudget] {
+	return Kept[IdentifyBudget]{bucket: bucketSessions, prefix: "identify."}
+}
+
+// DownstreamSessions holds the sessions of bots, under their ids; they end by themselves
+// when PutFor does not renew them.
+func DownstreamSessions() Kept[DownstreamSession] {
+	return Kept[DownstreamSession]{bucket: bucketSessions, prefix: "downstream."}
+}
+
+// GuildSnapshots holds the guilds, under their ids.
+func GuildSnapshots() Kept[GuildSnapshot] { return Kept[GuildSnapshot]{bucket: bucketGuilds} }
