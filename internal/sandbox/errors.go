@@ -3,6 +3,7 @@ package sandbox
 import (
 	"encoding/json"
 	"net/http"
+	"time"
 )
 
 // apiError is an answer of Discord that says no: a status, a JSON error code (0 for the general ones) and, for 50035,
@@ -12,6 +13,8 @@ type apiError struct {
 	Message string     `json:"message"`
 	Code    int        `json:"code"`
 	Errors  *errorNode `json:"errors,omitempty"`
+
+	limited time.Duration // a limit inside the bucket: answered as a 429 while the bucket's headers show requests left
 }
 
 func fail(status, code int, message string) *apiError {

@@ -10,30 +10,40 @@ type Permissions uint64
 
 // The permission bits that a route of the sandbox asks for or that its guilds grant by default.
 const (
-	KickMembers        Permissions = 1 << 1
-	BanMembers         Permissions = 1 << 2
-	Administrator      Permissions = 1 << 3
-	ManageChannels     Permissions = 1 << 4
-	ManageGuild        Permissions = 1 << 5
-	ViewAuditLog       Permissions = 1 << 7
-	ViewChannel        Permissions = 1 << 10
-	SendMessages       Permissions = 1 << 11
-	ReadMessageHistory Permissions = 1 << 16
-	Connect            Permissions = 1 << 20
-	Speak              Permissions = 1 << 21
-	MuteMembers        Permissions = 1 << 22
-	DeafenMembers      Permissions = 1 << 23
-	MoveMembers        Permissions = 1 << 24
-	UseVAD             Permissions = 1 << 25
-	ChangeNickname     Permissions = 1 << 26
-	ManageNicknames    Permissions = 1 << 27
-	ManageRoles        Permissions = 1 << 28
-	ModerateMembers    Permissions = 1 << 40
+	CreateInvite          Permissions = 1 << 0
+	KickMembers           Permissions = 1 << 1
+	BanMembers            Permissions = 1 << 2
+	Administrator         Permissions = 1 << 3
+	ManageChannels        Permissions = 1 << 4
+	ManageGuild           Permissions = 1 << 5
+	ViewAuditLog          Permissions = 1 << 7
+	ViewChannel           Permissions = 1 << 10
+	SendMessages          Permissions = 1 << 11
+	SendTTS               Permissions = 1 << 12
+	ManageMessages        Permissions = 1 << 13
+	EmbedLinks            Permissions = 1 << 14
+	AttachFiles           Permissions = 1 << 15
+	ReadMessageHistory    Permissions = 1 << 16
+	MentionEveryone       Permissions = 1 << 17
+	Connect               Permissions = 1 << 20
+	Speak                 Permissions = 1 << 21
+	MuteMembers           Permissions = 1 << 22
+	DeafenMembers         Permissions = 1 << 23
+	MoveMembers           Permissions = 1 << 24
+	UseVAD                Permissions = 1 << 25
+	ChangeNickname        Permissions = 1 << 26
+	ManageNicknames       Permissions = 1 << 27
+	ManageRoles           Permissions = 1 << 28
+	ManageWebhooks        Permissions = 1 << 29
+	UseCommands           Permissions = 1 << 31
+	ModerateMembers       Permissions = 1 << 40
+	SendMessagesInThreads Permissions = 1 << 38
 
 	// AllPermissions is what the owner and administrators have: every bit up to the highest one in use, 52.
 	AllPermissions Permissions = 1<<53 - 1
 	// EveryoneDefault is what @everyone of a new guild may do.
-	EveryoneDefault = ViewChannel | SendMessages | ReadMessageHistory | Connect | Speak | UseVAD | ChangeNickname
+	EveryoneDefault = CreateInvite | ViewChannel | SendMessages | EmbedLinks | AttachFiles | ReadMessageHistory |
+		Connect | Speak | UseVAD | ChangeNickname | UseCommands
 	// VoiceModerator is what a muting bot is invited with.
 	VoiceModerator = ViewChannel | Connect | MuteMembers | DeafenMembers | MoveMembers
 )
@@ -82,8 +92,9 @@ func (g *guild) rolePermissions(m *member) Permissions {
 	return p
 }
 
-// channelPermissions is what a member may do in a voice channel: overwrites of @everyone, then of all roles together,
-// then of the member; deny before allow in each step. Without VIEW_CHANNEL or CONNECT nothing else counts.
+// channelPermissions is what a member may do in a channel: overwrites of @everyone, then of all roles together, then of the
+// member; deny before allow in each step. Without VIEW_CHANNEL nothing else counts, nor without CONNECT where there is voice,
+// and without SEND_MESSAGES nothing that goes with a message.
 func (g *guild) channelPermissions(m *member, c *channel, now time.Time) Permissions {
 	p := g.rolePermissions(m)
 	if p == AllPermissions {
@@ -102,13 +113,23 @@ func (g *guild) channelPermissions(m *member, c *channel, now time.Time) Permiss
 	switch {
 	case !p.Has(ViewChannel):
 		return 0
-	case !p.Has(Connect):
+	case !p.Has(Connect) && (c.kind == VoiceChannel || c.kind == StageChannel):
 		p &= ViewChannel
+	case !p.Has(SendMessages):
+		p &^= SendTTS | EmbedLinks | AttachFiles | MentionEveryone
 	}
 	if m.timeout.After(now) {
 		p &= timedOutMask
 	}
 	return p
+}
+
+// mayGrant says whether a member may put these bits into a role: it has to hold them itself, time-out or not.
+func (g *guild) mayGrant(m *member, p Permissions) bool { return g.rolePermissions(m).Has(p) }
+
+// isAbove says whether a member stands above a role, so that it may edit, give, take or move it.
+func (g *guild) isAbove(m *member, r *role) bool {
+	return m.user.id == g.owner || g.topRole(m).above(r)
 }
 
 // outranks says whether a stands strictly above b: the owner above all, then the higher top role.

@@ -24,6 +24,11 @@ type Limits struct {
 	VoiceState  Limit
 	Self        Limit
 	Gateway     Limit
+	// RoleCreate is per guild and long: real servers show 250 in 48 hours. ChannelRename is the limit of name and topic of
+	// one channel that its bucket does not show. Other, when it is set, is for all routes that have no field here.
+	RoleCreate    Limit
+	ChannelRename Limit
+	Other         Limit
 
 	Global  int           // requests per second of one token over all routes
 	Invalid Limit         // answers 401, 403 and 429 (shared ones aside) before the edge bans the address
@@ -34,17 +39,44 @@ type Limits struct {
 // plausible ones for the rest, which Discord does not publish: clients have to read the headers.
 func DefaultLimits() Limits {
 	return Limits{
-		MemberPatch: Limit{5, 5 * time.Second},
-		MemberGet:   Limit{5, time.Second},
-		MemberList:  Limit{10, 10 * time.Second},
-		GuildGet:    Limit{10, 10 * time.Second},
-		VoiceState:  Limit{5, time.Second},
-		Self:        Limit{30, 30 * time.Second},
-		Gateway:     Limit{2, 5 * time.Second},
-		Global:      50,
-		Invalid:     Limit{10_000, 10 * time.Minute},
-		BanFor:      time.Hour,
+		MemberPatch:   Limit{5, 5 * time.Second},
+		MemberGet:     Limit{5, time.Second},
+		MemberList:    Limit{10, 10 * time.Second},
+		GuildGet:      Limit{10, 10 * time.Second},
+		VoiceState:    Limit{5, time.Second},
+		Self:          Limit{30, 30 * time.Second},
+		Gateway:       Limit{2, 5 * time.Second},
+		RoleCreate:    Limit{250, 48 * time.Hour},
+		ChannelRename: Limit{2, 10 * time.Minute},
+		Global:        50,
+		Invalid:       Limit{10_000, 10 * time.Minute},
+		BanFor:        time.Hour,
 	}
+}
+
+// unlimited never bites and shows no headers.
+func unlimited() Limit { return Limit{Requests: -1} }
+
+// per is the limit of a route without a field in Limits.
+func per(requests int, window time.Duration) func(Limits) Limit {
+	return func(l Limits) Limit {
+		if l.Other.Requests != 0 {
+			return l.Other
+		}
+		return Limit{requests, window}
+	}
+}
+
+// within counts an act against a limit that the headers of its bucket do not show; the error is the 429.
+func (c *call) within(what string, about ID, limit Limit) *apiError {
+	if c.app == nil {
+		return nil // a person in the app
+	}
+	w, ok := c.d.limits.take(bucketKey{c.token, what, about.String()}, limit, c.now)
+	if ok {
+		return nil
+	}
+	return &apiError{limited: w.reset.Sub(c.now)}
 }
 
 // withDefaults fills what is zero from fallback.
@@ -62,6 +94,9 @@ func (l Limits) withDefaults(fallback Limits) Limits {
 	l.VoiceState = pick(l.VoiceState, fallback.VoiceState)
 	l.Self = pick(l.Self, fallback.Self)
 	l.Gateway = pick(l.Gateway, fallback.Gateway)
+	l.RoleCreate = pick(l.RoleCreate, fallback.RoleCreate)
+	l.ChannelRename = pick(l.ChannelRename, fallback.ChannelRename)
+	l.Other = pick(l.Other, fallback.Other)
 	l.Invalid = pick(l.Invalid, fallback.Invalid)
 	if l.Global == 0 {
 		l.Global = fallback.Global

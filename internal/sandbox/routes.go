@@ -24,8 +24,8 @@ const (
 type route struct {
 	method, pattern string
 	bucket          string
-	limit           func(Limits) Limit
-	open            bool // needs no token, has no limit
+	limit           func(Limits) Limit // nil: none
+	open            bool               // needs no token of a bot and is outside of the global limit
 	handle          func(*call) (any, *apiError)
 }
 
@@ -51,8 +51,12 @@ func bucketHash(bucket string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// param is one part of a path that stands for an id, still as text.
+// param is one part of a path that stands for an id or, where it is free, for a text.
 type param struct{ name, value string }
+
+func (p param) free() bool {
+	return p.name == "webhook_token" || p.name == "interaction_token" || p.name == "code"
+}
 
 // findRoute gives the row for a path below /api. Without one it says whether the path exists for another method.
 func findRoute(method, path string) (r *route, params []param, otherMethod bool) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"mime"
 	"net"
@@ -37,8 +38,9 @@ type call struct {
 	otherMethod bool
 	params      []param
 
-	now    time.Time // the instant of the decision
-	app    *application
+	now    time.Time    // the instant of the decision
+	app    *application // nil for a person and for a caller without a token
+	me     *user        // who acts: the bot's user, or the person of As
 	guild  ID
 	target ID
 	reason string
@@ -65,6 +67,24 @@ type answer struct {
 }
 
 func (a *answer) refuse(e *apiError) { a.status, a.code, a.value = e.status, e.Code, e }
+
+// succeed answers 200 with what a handler gave, unless that is a result with another status.
+func (a *answer) succeed(value any) {
+	if r, ok := value.(result); ok {
+		a.status, a.value = r.status, r.value
+		return
+	}
+	a.status, a.value = http.StatusOK, value
+}
+
+// result is what a handler gives when 200 is not the status of success.
+type result struct {
+	status int
+	value  any
+}
+
+func noContent() result    { return result{status: http.StatusNoContent} }
+func created(v any) result { return result{http.StatusCreated, v} }
 
 // latency is settable while requests run.
 type latency struct{ base, jitter time.Duration }
@@ -197,19 +217,20 @@ func (c *call) admit(a *answer, f *Fault) {
 			a.refuse(err)
 			return
 		}
-		if !c.underLimits(a, f) {
-			return
-		}
-	} else if scope := f.forced(); scope != "" {
-		a.tooMany(scope, orSecond(f.RetryAfter))
+		c.me = c.app.user
+	}
+	if !c.underLimits(a, f) {
 		return
 	}
 	value, err := c.run()
-	if err != nil {
+	switch {
+	case err != nil && err.limited > 0:
+		a.tooMany(ScopeUser, err.limited)
+	case err != nil:
 		a.refuse(err)
-		return
+	default:
+		a.succeed(value)
 	}
-	a.status, a.value = http.StatusOK, value
 }
 
 func (c *call) authenticate() *apiError {
@@ -231,16 +252,18 @@ func (c *call) underLimits(a *answer, f *Fault) bool {
 		a.tooMany(forced, orSecond(f.RetryAfter))
 		return false
 	}
-	if wait, ok := l.takeGlobal(c.token, c.now); !ok {
+	token := c.token
+	if c.route.open {
+		token = tokenHash{} // what is open to all counts for all together
+	} else if wait, ok := l.takeGlobal(token, c.now); !ok {
 		a.tooMany(ScopeGlobal, wait)
 		return false
 	}
-	hash := bucketHash(c.route.bucket)
-	major := ""
-	if len(c.params) > 0 {
-		major = c.params[0].value
+	hash, limit := bucketHash(c.route.bucket), unlimited()
+	if c.route.limit != nil {
+		limit = c.route.limit(l.limits)
 	}
-	w, ok := l.take(bucketKey{c.token, hash, major}, c.route.limit(l.limits), c.now)
+	w, ok := l.take(bucketKey{token, hash, c.major()}, limit, c.now)
 	if w != nil {
 		w.setHeaders(a.header, hash, c.now)
 	}
@@ -266,7 +289,7 @@ func orSecond(d time.Duration) time.Duration {
 func (c *call) run() (any, *apiError) {
 	var bad formErrors
 	for _, p := range c.params {
-		if _, err := ParseID(p.value); err != nil {
+		if _, err := ParseID(p.value); err != nil && !p.free() {
 			bad.add("NUMBER_TYPE_COERCE", "Value "+quoted([]byte(p.value))+" is not snowflake.", p.name)
 		}
 	}
@@ -283,15 +306,28 @@ func (c *call) run() (any, *apiError) {
 	return c.route.handle(c)
 }
 
-// pathID is the id of that name in the path, zero when there is none.
-func (c *call) pathID(name string) ID {
+// major is what separates the buckets of one route: the first id of the path, and the token of a webhook.
+func (c *call) major() string {
+	if len(c.params) == 0 {
+		return ""
+	}
+	return c.params[0].value + "/" + c.pathText("webhook_token")
+}
+
+// pathText is the part of that name in the path, empty when there is none.
+func (c *call) pathText(name string) string {
 	for _, p := range c.params {
 		if p.name == name {
-			id, _ := ParseID(p.value)
-			return id
+			return p.value
 		}
 	}
-	return 0
+	return ""
+}
+
+// pathID is the id of that name in the path, zero when there is none.
+func (c *call) pathID(name string) ID {
+	id, _ := ParseID(c.pathText(name))
+	return id
 }
 
 // jsonBody refuses a body that is not declared as JSON.
@@ -306,6 +342,11 @@ func (c *call) jsonBody() *apiError {
 
 // write sends the answer. A client that is gone cannot be told, so write errors end here.
 func (a *answer) write(w http.ResponseWriter) {
+	if a.status == http.StatusNoContent {
+		maps.Copy(w.Header(), a.header)
+		w.WriteHeader(a.status)
+		return
+	}
 	body := []byte(a.raw)
 	if a.raw == "" {
 		b, err := json.Marshal(a.value)
@@ -315,9 +356,7 @@ func (a *answer) write(w http.ResponseWriter) {
 		body = b
 		a.header.Set("Content-Type", "application/json")
 	}
-	for key, values := range a.header {
-		w.Header()[key] = values
-	}
+	maps.Copy(w.Header(), a.header)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(a.status)
 	w.Write(body)
