@@ -24,8 +24,9 @@ type ApplicationSpec struct {
 	Name string
 	// Token is the token to accept; empty means a random one in Discord's shape.
 	Token string
-	// MembersIntent is the privileged switch that GET /guilds/{id}/members needs.
-	MembersIntent bool
+	// MembersIntent is the privileged switch that GET /guilds/{id}/members needs. It, PresenceIntent and MessageContentIntent
+	// let the bot ask for those intents on the gateway.
+	MembersIntent, PresenceIntent, MessageContentIntent bool
 }
 
 type tokenHash [sha256.Size]byte
@@ -42,6 +43,8 @@ type application struct {
 	user          *user
 	hash          tokenHash
 	membersIntent bool
+	presences     bool // the privileged switch
+	contentIntent bool
 	revoked       bool
 }
 
@@ -66,7 +69,10 @@ func (d *Discord) AddApplication(spec ApplicationSpec) (Application, error) {
 	if strings.ContainsAny(spec.Token, " \t\r\n") {
 		return Application{}, errors.New("sandbox: a bot token holds no white space; no application was added")
 	}
-	a := &application{hash: hashToken(spec.Token), membersIntent: spec.MembersIntent}
+	a := &application{
+		hash: hashToken(spec.Token), membersIntent: spec.MembersIntent, presences: spec.PresenceIntent,
+		contentIntent: spec.MessageContentIntent,
+	}
 	if d.tokens[a.hash] != nil {
 		return Application{}, fmt.Errorf("sandbox: token %s belongs to another application; none was added", a.hash.short())
 	}
