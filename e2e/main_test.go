@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// binary is the splashtail under test; TestMain builds it.
-var binary string
+// splashtail is the binary under test; TestMain builds it.
+var splashtail string
 
 func TestMain(m *testing.M) { os.Exit(runAll(m)) }
 
@@ -20,8 +20,8 @@ func runAll(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "splashtail")
-	build := exec.Command("go", "build", "-o", binary, "..")
+	splashtail = filepath.Join(dir, "splashtail")
+	build := exec.Command("go", "build", "-o", splashtail, "..")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "splashtail cannot be built:", err)

@@ -86,7 +86,7 @@ type program struct {
 // start runs a command of splashtail with nothing in its environment but the settings, and returns when it is up.
 func start(t testing.TB, command string, s settings, flags ...string) *program {
 	t.Helper()
-	p := &program{t: t, name: command, cmd: exec.Command(binary, append([]string{command}, flags...)...), log: newLogTail(), end: make(chan struct{})}
+	p := &program{t: t, name: command, cmd: exec.Command(splashtail, append([]string{command}, flags...)...), log: newLogTail(), end: make(chan struct{})}
 	p.cmd.Dir = t.TempDir()
 	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
 	for name, value := range s {

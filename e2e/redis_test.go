@@ -3,73 +3,30 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"net"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"splashtail/internal/redistest"
 )
 
-// redisServer is a real redis-server that can be killed and started again on the same data.
+// redisServer is a real redis-server that can be killed, with a look into it.
 type redisServer struct {
-	t    testing.TB
-	addr string
-	dir  string
-	cmd  *exec.Cmd
-	end  chan struct{}
-	rdb  *redis.Client
+	*redistest.Server
+	t   testing.TB
+	rdb *redis.Client
 }
 
 // startRedis runs a server that has every write on disk before it confirms it, as a Redis must that is to survive a kill.
 func startRedis(t testing.TB) *redisServer {
 	t.Helper()
-	r := &redisServer{t: t, addr: freeAddr(t), dir: t.TempDir()}
-	r.rdb = redis.NewClient(&redis.Options{Addr: r.addr, Protocol: 2, DisableIdentity: true, MaxRetries: -1})
-	t.Cleanup(func() {
-		r.rdb.Close()
-		r.kill()
-	})
-	r.start()
-	return r
-}
-
-// start returns when the server has loaded its data and answers.
-func (r *redisServer) start() {
-	r.t.Helper()
-	_, port, err := net.SplitHostPort(r.addr)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	var out strings.Builder
-	r.cmd = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", r.dir,
-		"--save", "", "--appendonly", "yes", "--appendfsync", "always")
-	r.cmd.Stdout, r.cmd.Stderr = &out, &out
-	if err := r.cmd.Start(); err != nil {
-		r.t.Fatalf("redis-server cannot be started: %v; see scripts/test-deps.sh", err)
-	}
-	end := make(chan struct{})
-	go func() {
-		_ = r.cmd.Wait() // it is killed, always
-		close(end)
-	}()
-	r.end = end
-	eventually(r.t, "redis-server answers", func(ctx context.Context) error {
-		select {
-		case <-end:
-			return fmt.Errorf("it ended: %s", out.String())
-		default:
-			return r.rdb.Ping(ctx).Err()
-		}
-	})
-}
-
-// kill is kill -9.
-func (r *redisServer) kill() {
-	_ = r.cmd.Process.Kill() // it may be gone already
-	<-r.end
+	s := redistest.Start(t)
+	rdb := redis.NewClient(&redis.Options{Addr: s.Addr(), Protocol: 2, DisableIdentity: true, MaxRetries: -1})
+	t.Cleanup(func() { rdb.Close() })
+	return &redisServer{s, t, rdb}
 }
 
 // eventually asks every few milliseconds until check has no error.
