@@ -41,6 +41,9 @@ func TestPayloadsKeepTheirWireForm(t *testing.T) {
 		"identify_budget":    bus.IdentifyBudget{V: 1, Total: 1000, Remaining: 990, ResetAt: at, MaxConcurrency: 1},
 		"downstream_session": bus.DownstreamSession{V: 1, Shard: 0, Shards: 1, Intents: 513, Version: 10, Token: "hash", Epoch: "abc", Base: 5, Since: at},
 		"guild_snapshot":     bus.GuildSnapshot{V: 1, Shard: 0, Epoch: "abc", Stream: 9, Unavailable: true, Data: []byte("zstd")},
+		"action":             bus.Action{V: 1, ID: 812345678901234567, Guild: 1, Actor: 2, Kind: bus.ActionChannelRemove, Target: "3", At: at},
+		"limit_rule":         bus.LimitRule{V: 1, ID: "x1", Name: "No nukes", Kind: bus.ActionChannelRemove, Count: 3, Window: 30, Respond: bus.RespondTimeout, Timeout: 3600, By: 2, At: at},
+		"limit_hit":          bus.LimitHit{V: 1, Guild: 1, Limit: "x1", Name: "No nukes", Kind: bus.ActionChannelRemove, Actor: 2, Causes: []uint64{5, 6}, Count: 2, Window: 30, Respond: bus.RespondAlert, Result: "ok", At: at},
 		"lease_holder":       bus.LeaseHolder{V: 1, Holder: "h", Since: at},
 	} {
 		t.Run(name, func(t *testing.T) { checkGolden(t, name, v) })

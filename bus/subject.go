@@ -39,6 +39,7 @@ const (
 	rootParked   = "parked"
 	rootModify   = "modify"
 	rootControl  = "ctl"
+	rootAction   = "action"
 )
 
 // CaptureSubject is where an event of a capture client goes: capture.<code>.<kind>.
@@ -116,6 +117,52 @@ func ParseMuteSubject(s string) (g GuildID, applied bool, err error) {
 	}
 	g, err = ParseGuildID(t[3])
 	return g, t[2] == "applied", err
+}
+
+// ActionSubject is where an action goes: action.<guild>.<kind>.
+func ActionSubject(g GuildID, k ActionKind) Subject[Action] {
+	return Subject[Action]{join(rootAction, g.String(), string(k))}
+}
+
+// ParseActionSubject is the inverse of ActionSubject.
+func ParseActionSubject(s string) (GuildID, ActionKind, error) {
+	t, err := split(s, 3, rootAction)
+	if err != nil {
+		return 0, "", err
+	}
+	g, err := ParseGuildID(t[1])
+	if err != nil {
+		return 0, "", err
+	}
+	for _, k := range ActionKinds {
+		if t[2] == string(k) {
+			return g, k, nil
+		}
+	}
+	return 0, "", Errorf(CodeInvalid, "bad_subject", "%q is no kind of action", t[2])
+}
+
+// AllActions takes every action of every guild.
+func AllActions() Filter[Action] { return filterOf[Action](streamActions, join(rootAction, "*", "*")) }
+
+// ActionsIn takes the actions of one guild.
+func ActionsIn(g GuildID) Filter[Action] {
+	return filterOf[Action](streamActions, join(rootAction, g.String(), "*"))
+}
+
+// LimitHitSubject reports who met a limit: event.limit.hit.<guild>.
+func LimitHitSubject(g GuildID) Subject[LimitHit] {
+	return Subject[LimitHit]{join(rootEvent, "limit", "hit", g.String())}
+}
+
+// LimitHitsIn takes the hits of one guild.
+func LimitHitsIn(g GuildID) Filter[LimitHit] {
+	return filterOf[LimitHit](streamEvents, LimitHitSubject(g).name)
+}
+
+// AllLimitHits takes the hits of every guild.
+func AllLimitHits() Filter[LimitHit] {
+	return filterOf[LimitHit](streamEvents, join(rootEvent, "limit", "hit", "*"))
 }
 
 // CommandSubject is where a command for a component is recorded:

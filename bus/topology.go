@@ -6,6 +6,7 @@ import "time"
 const (
 	streamDispatch = "DISPATCH"
 	streamCapture  = "CAPTURE"
+	streamActions  = "ACTIONS"
 	streamEvents   = "EVENTS"
 	streamCommands = "COMMANDS"
 	streamParked   = "PARKED"
@@ -110,6 +111,11 @@ func Topology() Plan {
 				Name: streamCapture, Takes: AllCapture().patterns,
 				Does:   "Accepted events of capture clients. The broker's sockets write, its Redis edge reads in stream order, so they survive an outage of Redis.",
 				MaxAge: time.Hour, MaxBytes: 256 * mib, MaxMsg: 128 * kib, Dedupe: 2 * time.Minute, Batches: true,
+			},
+			{
+				Name: streamActions, Takes: AllActions().patterns,
+				Does:   "What people did to their guilds, as limits count it. bot writes; it rebuilds its windows from here after a restart, and tries new limits on what really happened.",
+				MaxAge: 30 * day, MaxBytes: 512 * mib, MaxMsg: 4 * kib, Dedupe: 5 * time.Minute,
 			},
 			{
 				Name: streamEvents, Takes: []string{rootEvent + ".>"},

@@ -48,9 +48,14 @@ func Close(t testing.TB, b *bus.Bus) {
 	}
 }
 
-// Log hands log lines to the test.
+// Log hands log lines to the test; to a benchmark only warnings, since it prints them
+// among its results.
 func Log(t testing.TB) *slog.Logger {
-	return slog.New(slog.NewTextHandler(writer{t}, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	level := slog.LevelInfo
+	if _, ok := t.(*testing.B); ok {
+		level = slog.LevelWarn
+	}
+	return slog.New(slog.NewTextHandler(writer{t}, &slog.HandlerOptions{Level: level}))
 }
 
 type writer struct{ t testing.TB }

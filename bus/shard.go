@@ -1,0 +1,136 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// What the processes that hold Discord's gateway agree on.
+
+// The kinds of leases that only they take; the first token of their keys.
+const (
+	leaseGateway  = "gateway"
+	leaseIdentify = "identify"
+	leaseGuilds   = "guilds"
+)
+
+// GatewayLease is held by a gatewayproxy process while it lives, so that the others know
+// how many share the shards.
+func GatewayLease(instance string) LeaseKey { return LeaseKey{join(leaseGateway, instance)} }
+
+// LiveGateways holds the leases of gatewayproxy processes, under the instance.
+func LiveGateways() Kept[LeaseHolder] {
+	return Kept[LeaseHolder]{bucket: bucketLeases, prefix: leaseGateway + "."}
+}
+
+// IdentifyLease is the right to send the next IDENTIFY of a bucket of max_concurrency.
+// app is a hash of the token: processes for other bots do not wait for each other.
+func IdentifyLease(app string, bucket int) LeaseKey {
+	return LeaseKey{join(leaseIdentify, app, strconv.Itoa(bucket))}
+}
+
+// GuildsLease is the right to write the snapshots of guilds.
+func GuildsLease() LeaseKey { return LeaseKey{join(leaseGuilds, "writer")} }
+
+// ShardChange says what became of a shard's session with Discord.
+type ShardChange string
+
+// The changes. A new one must be added to ShardChanges.
+const (
+	ShardIdentified   ShardChange = "identified"   // a new session; what happened since the last one was missed
+	ShardResumed      ShardChange = "resumed"      // the same session goes on; nothing was missed
+	ShardDisconnected ShardChange = "disconnected" // it will be tried again
+	ShardStopped      ShardChange = "stopped"      // Discord refuses it for good; somebody must act
+	ShardWaiting      ShardChange = "waiting"      // the budget of IDENTIFYs is spent; nothing is sent until it is reset
+)
+
+// ShardChanges lists every ShardChange.
+var ShardChanges = [...]ShardChange{ShardIdentified, ShardResumed, ShardDisconnected, ShardStopped, ShardWaiting}
+
+// ShardEvent reports a change of a shard's session, as event.shard.<change>.<shard>.
+type ShardEvent struct {
+	V        int         `json:"v"`
+	Shard    int         `json:"shard"`
+	Shards   int         `json:"shards"`
+	Change   ShardChange `json:"change"`
+	Instance string      `json:"instance"`
+	Code     int         `json:"code,omitempty"` // with which Discord closed
+	Reason   string      `json:"reason,omitempty"`
+	Until    time.Time   `json:"until,omitzero"` // of ShardWaiting
+	At       time.Time   `json:"at"`
+}
+
+// ShardSubject is where a change of a shard is reported: event.shard.<change>.<shard>.
+func ShardSubject(c ShardChange, shard int) Subject[ShardEvent] {
+	return Subject[ShardEvent]{join(rootEvent, "shard", string(c), strconv.Itoa(shard))}
+}
+
+// ParseShardSubject is the inverse of ShardSubject.
+func ParseShardSubject(s string) (ShardChange, int, error) {
+	t, err := split(s, 4, rootEvent, "shard")
+	if err != nil {
+		return "", 0, err
+	}
+	shard, err := strconv.Atoi(t[3])
+	if err != nil || shard < 0 || strconv.Itoa(shard) != t[3] {
+		return "", 0, Errorf(CodeInvalid, "bad_subject", "%q is no shard number", t[3])
+	}
+	for _, c := range ShardChanges {
+		if t[2] == string(c) {
+			return c, shard, nil
+		}
+	}
+	return "", 0, Errorf(CodeInvalid, "bad_subject", "%q is no change of a shard", t[2])
+}
+
+// AllShardEvents takes every change of every shard.
+func AllShardEvents() Filter[ShardEvent] {
+	return filterOf[ShardEvent](streamEvents, join(rootEvent, "shard", "*", "*"))
+}
+
+// ShardOrder is what an operator asks of the process that holds a shard.
+type ShardOrder struct {
+	// Verb is "restart" (a new connection that resumes the session), "identify" (a new
+	// session, although what happens in between is missed) or "release" (let another
+	// process take the shard).
+	Verb   string `json:"verb"`
+	Actor  string `json:"actor"`
+	Reason string `json:"reason"`
+}
+
+// ShardCall reaches the process that holds a shard: gateway.shard.<shards>.<shard>. Only
+// that one serves it, so that "nobody holds it" is known at once.
+func ShardCall(shards, shard int) Call[ShardOrder, json.RawMessage] {
+	return Call[ShardOrder, json.RawMessage]{join("gateway", "shard", UpstreamKey(shards, shard))}
+}
+
+// Last gives the newest stored message that f matches; CodeNotFound when there is none.
+// f has one pattern.
+func Last[T any](ctx context.Context, b *Bus, f Filter[T]) (Delivery[T], error) {
+	ctx, cancel := bound(ctx, callTimeout)
+	defer cancel()
+	s, err := b.js.Stream(ctx, f.stream)
+	if err != nil {
+		return Delivery[T]{}, AsError(err)
+	}
+	if len(f.patterns) != 1 {
+		return Delivery[T]{}, Errorf(CodeInvalid, "bad_filter", "the newest message is asked for with one pattern, not %d", len(f.patterns))
+	}
+	m, err := s.GetLastMsgForSubject(ctx, f.patterns[0])
+	if err != nil {
+		return Delivery[T]{}, AsError(err)
+	}
+	return readStored[T](m)
+}
+
+func readStored[T any](m *jetstream.RawStreamMsg) (Delivery[T], error) {
+	d := Delivery[T]{Subject: m.Subject, Seq: m.Sequence, Time: m.Time}
+	if err := decodePayload(m.Subject, m.Header, m.Data, &d.Value); err != nil {
+		return d, Errorf(CodeInvalid, "bad_payload", "the payload of a message on %s cannot be read: %w", m.Subject, err)
+	}
+	return d, nil
+}
