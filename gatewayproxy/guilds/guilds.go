@@ -1,0 +1,145 @@
+// Package guilds keeps the state of every guild as GUILD_CREATE would show it now, raw.
+//
+// What comes in: the stream of dispatches, followed in order. What goes out: snapshots
+// for bots that connect, together with the place in the stream up to which they hold, so
+// that whoever reads on from there misses nothing and gets nothing twice. One process at
+// a time writes the guilds to the bus, and any process starts from there.
+//
+// It knows as little of Discord's objects as it can: guild.go takes a guild apart into
+// raw elements, patch.go says which event touches which of them, store.go keeps all of
+// them in step with the stream, keep.go writes and loads.
+package guilds
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+
+	"splashtail/bus"
+)
+
+// Guild is one guild of a snapshot.
+type Guild struct {
+	ID bus.GuildID
+	// JSON is the d of a GUILD_CREATE with "unavailable":false. It is empty when the
+	// guild was never seen available.
+	JSON []byte
+	// Unavailable says that Discord has an outage of the guild, or has not sent it yet.
+	Unavailable bool
+}
+
+// Config says how a Store works.
+type Config struct {
+	Instance string // names this process when it writes
+}
+
+// Store is the state of every guild of every shard, up to a place in DISPATCH.
+type Store struct {
+	cfg Config
+	b   *bus.Bus
+	log *slog.Logger
+
+	caught chan struct{} // closed when the stream of before is applied
+
+	mu      sync.Mutex
+	guilds  map[bus.GuildID]*entry
+	shards  map[int]*shard
+	applied uint64 // every event up to here is in guilds
+	epoch   string // the life of DISPATCH that applied counts in
+	news    chan struct{}
+	removed map[bus.GuildID]bool // since the last write; nil while another process writes
+}
+
+// entry is a guild with its place.
+type entry struct {
+	g           *guild // nil: never seen available
+	shard       int
+	unavailable bool
+	changed     uint64 // by which event
+}
+
+// shard is what READY said.
+type shard struct {
+	ready json.RawMessage
+	self  string // the bot's user id
+	at    uint64 // place of READY in the stream
+}
+
+// New makes a store; it is empty until Run.
+func New(cfg Config, b *bus.Bus, log *slog.Logger) *Store {
+	return &Store{cfg: cfg, b: b, log: log, caught: make(chan struct{}), news: make(chan struct{}),
+		guilds: map[bus.GuildID]*entry{}, shards: map[int]*shard{}}
+}
+
+// Ready is closed once what the stream held at the start is applied.
+func (s *Store) Ready() <-chan struct{} { return s.caught }
+
+// Await returns when the shard can be shown: the stream of before is applied and READY
+// of the shard is known. It returns ctx's error when that ends first.
+func (s *Store) Await(ctx context.Context, shard int) error {
+	select {
+	case <-s.caught:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for {
+		s.mu.Lock()
+		known, news := s.shards[shard] != nil, s.news
+		s.mu.Unlock()
+		if known {
+			return nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Snapshot gives the guilds of a shard as they are after every event up to seq in
+// DISPATCH and before the one after it. They are ordered by id. Nothing of it is shared
+// with the store.
+func (s *Store) Snapshot(shard int) (guilds []Guild, seq uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range s.idsOf(shard) {
+		e := s.guilds[id]
+		g := Guild{ID: id, Unavailable: e.unavailable}
+		if e.g != nil {
+			g.JSON = e.g.render()
+		}
+		guilds = append(guilds, g)
+	}
+	return guilds, s.applied
+}
+
+// READY gives the d of Discord's READY of a shard, as it came; false when none is known.
+func (s *Store) READY(shard int) (d json.RawMessage, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sh := s.shards[shard]; sh != nil {
+		return sh.ready, true
+	}
+	return nil, false
+}
+
+// Epoch names the life of DISPATCH that places in it belong to; empty before Run.
+func (s *Store) Epoch() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.epoch
+}
+
+// Counts gives the number of guilds, and of those that are unavailable.
+func (s *Store) Counts() (guilds, unavailable int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.guilds {
+		if e.unavailable {
+			unavailable++
+		}
+	}
+	return len(s.guilds), unavailable
+}

@@ -1,0 +1,319 @@
+package guilds
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"splashtail/bus"
+)
+
+// Times and bounds of writing.
+const (
+	writeEvery  = 2 * time.Second // events of a burst change a guild once on disk
+	writerLease = 5 * time.Second
+	writeWindow = 32 // guilds on their way to the bus at a time
+	maxStored   = 3 << 20
+	maxGuild    = 64 << 20 // of JSON, when a record is read
+)
+
+// positionKey is how far into DISPATCH the stored guilds are known to reach.
+const positionKey = "gatewayproxy-guilds"
+
+// keeper writes the guilds of a store to the bus, and has loaded them.
+type keeper struct {
+	s         *Store
+	records   *bus.Records[bus.GuildSnapshot]
+	positions *bus.Records[bus.Position]
+	enc       *zstd.Encoder
+	dec       *zstd.Decoder
+	through   uint64 // what the position record says
+	tooLarge  map[bus.GuildID]bool
+}
+
+// load fills the store from the bus and says from where to follow the stream.
+func (s *Store) load(ctx context.Context) (*keeper, uint64, error) {
+	fail := func(err error) (*keeper, uint64, error) {
+		return nil, 0, fmt.Errorf("the guilds cannot be loaded: %w", err)
+	}
+	k, err := newKeeper(ctx, s)
+	if err != nil {
+		return fail(err)
+	}
+	info, err := bus.InfoOf(ctx, s.b, bus.AllDispatches())
+	if err != nil {
+		return fail(err)
+	}
+	stored, err := k.records.All(ctx, ">")
+	if err != nil {
+		return fail(err)
+	}
+	readies, err := bus.OpenRecords(ctx, s.b, bus.ShardReadies())
+	if err != nil {
+		return fail(err)
+	}
+	known, err := readies.All(ctx, ">")
+	if err != nil {
+		return fail(err)
+	}
+	if k.through, err = k.position(ctx, info.Epoch); err != nil {
+		return fail(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.epoch, s.applied = info.Epoch, k.through
+	for _, r := range stored {
+		k.put(r, info.Epoch)
+	}
+	s.putReadies(known, info.Epoch)
+	if k.through > 0 && k.through+1 < info.First {
+		s.log.Warn("events left the stream before the guilds were brought up to date; what they changed shows again with the next new session", "missed", info.First-k.through-1)
+	}
+	return k, k.through + 1, nil
+}
+
+// putReadies takes over what is known of the shards, of every shard the newest.
+func (s *Store) putReadies(known []bus.Entry[bus.ShardReady], epoch string) {
+	slices.SortFunc(known, func(a, b bus.Entry[bus.ShardReady]) int { return a.Value.At.Compare(b.Value.At) })
+	for _, r := range known {
+		var shards, number int
+		if _, err := fmt.Sscanf(r.Key, "%d.%d", &shards, &number); err != nil {
+			continue
+		}
+		place := r.Value.Stream
+		if r.Value.Epoch != epoch {
+			place = 0 // of another life of the stream
+		}
+		delete(s.shards, number)
+		s.ready(place, number, r.Value.Data)
+	}
+}
+
+func newKeeper(ctx context.Context, s *Store) (*keeper, error) {
+	k := &keeper{s: s, tooLarge: map[bus.GuildID]bool{}}
+	var err error
+	if k.records, err = bus.OpenRecords(ctx, s.b, bus.GuildSnapshots()); err != nil {
+		return nil, err
+	}
+	if k.positions, err = bus.OpenRecords(ctx, s.b, bus.Positions()); err != nil {
+		return nil, err
+	}
+	if k.enc, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest)); err != nil {
+		return nil, err
+	}
+	k.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxGuild))
+	return k, err
+}
+
+func (k *keeper) position(ctx context.Context, epoch string) (uint64, error) {
+	p, err := k.positions.Get(ctx, positionKey)
+	if bus.IsCode(err, bus.CodeNotFound) || err == nil && p.Value.Epoch != epoch {
+		return 0, nil // everything that the stream still has
+	}
+	return p.Value.Seq, err
+}
+
+// put takes a stored guild into the store.
+func (k *keeper) put(r bus.Entry[bus.GuildSnapshot], epoch string) {
+	id, err := bus.ParseGuildID(r.Key)
+	if err != nil {
+		k.s.log.Error("a stored guild has a key that is no id; it is passed over", "key", r.Key)
+		return
+	}
+	e := &entry{shard: r.Value.Shard, unavailable: r.Value.Unavailable}
+	if r.Value.Epoch == epoch {
+		e.changed = r.Value.Stream
+	}
+	if len(r.Value.Data) > 0 {
+		data, err := k.dec.DecodeAll(r.Value.Data, nil)
+		if err != nil {
+			k.s.log.Error("a stored guild cannot be read; it comes back with the next new session", "guild", r.Key, "err", err)
+			return
+		}
+		e.g = parse(data)
+	}
+	k.s.guilds[id] = e
+}
+
+// run writes while this process has the right to.
+func (k *keeper) run(ctx context.Context) {
+	defer k.dec.Close()
+	select {
+	case <-k.s.caught:
+	case <-ctx.Done():
+		return
+	}
+	for ctx.Err() == nil {
+		lease, err := bus.AwaitLease(ctx, k.s.b, bus.GuildsLease(), writerLease, k.s.cfg.Instance)
+		if err != nil {
+			return // ctx has ended
+		}
+		k.write(ctx, lease)
+		release, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		if err := lease.Release(release); err != nil {
+			k.s.log.Debug("the right to write guilds was not given up; it expires", "err", err)
+		}
+		cancel()
+	}
+}
+
+// write brings the bus up to date every writeEvery, and a last time at the end.
+func (k *keeper) write(ctx context.Context, lease *bus.Lease) {
+	if err := k.takeOver(ctx); err != nil && ctx.Err() == nil {
+		k.s.log.Warn("the stored guilds could not be looked at; what is stored too much stays", "err", err)
+	}
+	defer func() {
+		k.s.mu.Lock()
+		k.s.removed = nil
+		k.s.mu.Unlock()
+	}()
+	tick := time.NewTicker(writeEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := k.flush(ctx); err != nil && ctx.Err() == nil {
+				k.s.log.Warn("guilds were not stored; trying again", "err", err)
+			}
+		case <-lease.Lost():
+			if ctx.Err() == nil {
+				return
+			}
+			// The lease ends with ctx; nobody else has had it yet.
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			defer cancel()
+			if err := k.flush(last); err != nil {
+				k.s.log.Debug("the last changes of guilds were not stored; the stream has them", "err", err)
+			}
+			return
+		}
+	}
+}
+
+// takeOver begins to note what is removed, and removes what was while nobody wrote.
+func (k *keeper) takeOver(ctx context.Context) error {
+	k.s.mu.Lock()
+	k.s.removed = map[bus.GuildID]bool{}
+	epoch := k.s.epoch
+	k.s.mu.Unlock()
+	var err error
+	if k.through, err = k.position(ctx, epoch); err != nil {
+		return err
+	}
+	stored, err := k.records.All(ctx, ">")
+	if err != nil {
+		return err
+	}
+	k.s.mu.Lock()
+	defer k.s.mu.Unlock()
+	for _, r := range stored {
+		id, err := bus.ParseGuildID(r.Key)
+		if err == nil && k.s.guilds[id] == nil && r.Value.Stream <= k.s.applied {
+			k.s.removed[id] = true
+		}
+	}
+	return nil
+}
+
+// flush stores every guild that changed and then the place that all of them have
+// reached. When it fails nothing is forgotten.
+func (k *keeper) flush(ctx context.Context) error {
+	k.s.mu.Lock()
+	through, epoch := k.s.applied, k.s.epoch
+	var dirty, gone []bus.GuildID
+	for id, e := range k.s.guilds {
+		if e.changed > k.through {
+			dirty = append(dirty, id)
+		}
+	}
+	for id := range k.s.removed {
+		gone = append(gone, id)
+	}
+	k.s.mu.Unlock()
+	if through == k.through && len(gone) == 0 {
+		return nil
+	}
+	for some := range slices.Chunk(dirty, writeWindow) {
+		if err := k.storeSome(ctx, some); err != nil {
+			return err
+		}
+	}
+	for _, id := range gone {
+		if err := k.forget(ctx, id); err != nil {
+			return err
+		}
+	}
+	if _, err := k.positions.Put(ctx, positionKey, bus.Position{V: 1, Epoch: epoch, Seq: through, At: time.Now().UTC()}); err != nil {
+		return err
+	}
+	k.through = through
+	return nil
+}
+
+func (k *keeper) storeSome(ctx context.Context, ids []bus.GuildID) error {
+	var under []*bus.Write
+	var errs []error
+	for _, id := range ids {
+		r, ok := k.record(id)
+		if !ok {
+			continue
+		}
+		w, err := k.records.BeginPut(id.String(), r)
+		if err != nil {
+			errs = append(errs, err)
+			break
+		}
+		under = append(under, w)
+	}
+	for _, w := range under {
+		_, err := w.Wait(ctx)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// record makes the record of a guild as it is now; false when it is gone or too large.
+func (k *keeper) record(id bus.GuildID) (bus.GuildSnapshot, bool) {
+	k.s.mu.Lock()
+	e := k.s.guilds[id]
+	if e == nil {
+		k.s.mu.Unlock()
+		return bus.GuildSnapshot{}, false
+	}
+	r := bus.GuildSnapshot{V: 1, Shard: e.shard, Epoch: k.s.epoch, Stream: k.s.applied, Unavailable: e.unavailable}
+	var data []byte
+	if e.g != nil {
+		data = e.g.render()
+	}
+	k.s.mu.Unlock()
+	if data != nil {
+		r.Data = k.enc.EncodeAll(data, nil)
+	}
+	if len(r.Data) > maxStored {
+		if !k.tooLarge[id] {
+			k.s.log.Error("a guild is too large to be stored; after a restart it shows with the next new session", "guild", id.String(), "bytes", len(r.Data))
+			k.tooLarge[id] = true
+		}
+		return r, false
+	}
+	return r, true
+}
+
+func (k *keeper) forget(ctx context.Context, id bus.GuildID) error {
+	k.s.mu.Lock()
+	back := k.s.guilds[id] != nil
+	k.s.mu.Unlock()
+	if !back {
+		if err := k.records.Delete(ctx, id.String(), 0); err != nil {
+			return err
+		}
+	}
+	k.s.mu.Lock()
+	delete(k.s.removed, id)
+	k.s.mu.Unlock()
+	return nil
+}
