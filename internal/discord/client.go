@@ -1,15 +1,14 @@
 package discord
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -20,18 +19,23 @@ import (
 const DefaultAPI = "https://discord.com/api/v10"
 
 const (
-	requestTimeout = 5 * time.Second
-	maxAnswer      = 1 << 20
+	voiceTimeout   = 5 * time.Second
+	requestTimeout = 30 * time.Second
+	uploadTimeout  = 2 * time.Minute
+	maxAnswer      = 16 << 20
 	userAgent      = "DiscordBot (splashtail, 1)"
 )
 
 // Client sends requests to one REST interface on behalf of many tokens.
 type Client struct {
-	base string
-	http *http.Client
+	base    string
+	http    *http.Client
+	limiter *Limiter // nil: who calls watches the limits
 }
 
-// NewClient makes a client for a base URL such as DefaultAPI.
+// NewClient makes a client for a base URL such as DefaultAPI. It sends at once whatever
+// it is asked to: its user keeps to the rate limits with a Window of its own. See
+// NewLimitedClient for everybody else.
 func NewClient(base string) (*Client, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -40,29 +44,47 @@ func NewClient(base string) (*Client, error) {
 	return &Client{
 		base: strings.TrimSuffix(base, "/"),
 		http: &http.Client{
-			Timeout: requestTimeout,
 			// A redirect would carry the token somewhere else.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			Transport: &http.Transport{
-				Proxy:       http.ProxyFromEnvironment,
-				DialContext: (&net.Dialer{Timeout: 3 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-				// A meeting is one burst per token; its connections are kept for the next one.
-				MaxIdleConns: 512, MaxIdleConnsPerHost: 256,
-				IdleConnTimeout:     2 * time.Minute,
-				TLSHandshakeTimeout: 3 * time.Second,
-				ForceAttemptHTTP2:   true,
-			},
+			Transport:     NewTransport(),
 		},
 	}, nil
+}
+
+// NewLimitedClient makes a client whose requests wait for their turn in a limiter.
+func NewLimitedClient(base string, l *Limiter) (*Client, error) {
+	if l == nil {
+		return nil, errors.New("a client that keeps to Discord's rate limits needs a limiter")
+	}
+	c, err := NewClient(base)
+	if err != nil {
+		return nil, err
+	}
+	c.limiter = l
+	return c, nil
+}
+
+// NewTransport makes the transport for requests to Discord.
+func NewTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:       http.ProxyFromEnvironment,
+		DialContext: (&net.Dialer{Timeout: 3 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		// A meeting is one burst per token; its connections are kept for the next one.
+		MaxIdleConns: 512, MaxIdleConnsPerHost: 256,
+		IdleConnTimeout:     2 * time.Minute,
+		TLSHandshakeTimeout: 3 * time.Second,
+		ForceAttemptHTTP2:   true,
+	}
 }
 
 // Close lets go of idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Answer is what every answer tells besides its body.
+// Answer is what came back.
 type Answer struct {
 	Status int
 	Limit  RateLimit
+	Body   []byte // at most 16 MiB
 }
 
 // VoiceEdit is a change of a member's server mute and server deafen. Both are always
@@ -73,10 +95,13 @@ type VoiceEdit struct {
 }
 
 // EditVoice mutes or deafens a member in voice: PATCH /guilds/{guild}/members/{user}.
-// The reason goes to the guild's audit log. Besides *APIError it returns the errors of
-// the network; after one of those the change may have been made.
+// The reason goes to the guild's audit log. It is sent once and given five seconds.
+// Besides *APIError it returns the errors of the network; after one of those the change
+// may have been made.
 func (c *Client) EditVoice(ctx context.Context, token secret.Value, guild, user uint64, e VoiceEdit, reason string) (Answer, error) {
-	return c.do(ctx, token, http.MethodPatch, fmt.Sprintf("/guilds/%d/members/%d", guild, user), e, reason, nil)
+	return c.onceWithin(ctx, token, Request{
+		Method: http.MethodPatch, Path: fmt.Sprintf("/guilds/%d/members/%d", guild, user), Body: e, Reason: reason, Class: ClassUrgent,
+	})
 }
 
 // User is the part of Discord's user object that we read.
@@ -86,15 +111,44 @@ type User struct {
 	Bot      bool   `json:"bot"`
 }
 
-// CurrentUser tells whose token it is: GET /users/@me.
+// CurrentUser tells whose token it is: GET /users/@me. It is sent once and given five
+// seconds.
 func (c *Client) CurrentUser(ctx context.Context, token secret.Value) (User, error) {
 	var u User
-	_, err := c.do(ctx, token, http.MethodGet, "/users/@me", nil, "", &u)
+	q := Request{Method: http.MethodGet, Path: "/users/@me"}
+	a, err := c.onceWithin(ctx, token, q)
+	if err == nil {
+		err = q.decode(a, &u)
+	}
 	return u, err
 }
 
-func (c *Client) do(ctx context.Context, token secret.Value, method, path string, body any, reason string, into any) (Answer, error) {
-	req, err := c.request(ctx, token, method, path, body, reason)
+func (c *Client) onceWithin(ctx context.Context, token secret.Value, q Request) (Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, voiceTimeout)
+	defer cancel()
+	body, err := q.encode()
+	if err != nil {
+		return Answer{}, err
+	}
+	return c.once(ctx, token, q, body)
+}
+
+// once sends a request once, when its turn has come.
+func (c *Client) once(ctx context.Context, token secret.Value, q Request, body content) (Answer, error) {
+	var permit *Permit
+	if c.limiter != nil {
+		var err error
+		if permit, err = c.limiter.Acquire(ctx, q.ask(token, body, time.Now())); err != nil {
+			return Answer{}, err
+		}
+		defer permit.Lost() // does nothing after Done
+	}
+	if body.patience > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, body.patience)
+		defer cancel()
+	}
+	req, err := c.request(ctx, token, q, body)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -104,103 +158,79 @@ func (c *Client) do(ctx context.Context, token secret.Value, method, path string
 	}
 	defer resp.Body.Close()
 	a := Answer{Status: resp.StatusCode, Limit: ParseRateLimit(resp.Header)}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
+	a.Body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	var refused *APIError
+	if a.Status/100 != 2 && err == nil {
+		refused = parseAPIError(resp, a.Body)
+	}
+	if permit != nil {
+		permit.Done(a.Status, a.Limit, refused)
+	}
+	switch {
+	case err != nil:
 		return a, err
-	}
-	if resp.StatusCode/100 != 2 {
-		return a, parseAPIError(resp, data)
-	}
-	if into == nil {
-		return a, nil
-	}
-	if err := json.Unmarshal(data, into); err != nil {
-		return a, fmt.Errorf("the answer of Discord to %s %s cannot be read: %w", method, path, err)
+	case refused != nil:
+		return a, refused
+	case len(a.Body) > maxAnswer:
+		return a, fmt.Errorf("the answer of Discord to %s %s is larger than %d MiB and was not read to its end", q.Method, q.shown(), maxAnswer>>20)
 	}
 	return a, nil
 }
 
-func (c *Client) request(ctx context.Context, token secret.Value, method, path string, body any, reason string) (*http.Request, error) {
-	var r io.Reader
-	if body != nil {
-		data, err := json.Marshal(body)
-		if err != nil {
-			return nil, err
-		}
-		r = bytes.NewReader(data)
+func (c *Client) request(ctx context.Context, token secret.Value, q Request, body content) (*http.Request, error) {
+	u := c.base + q.Path
+	if len(q.Query) > 0 {
+		u += "?" + q.Query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, r)
+	r, err := body.open()
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Authorization", "Bot "+token.Reveal())
-	req.Header.Set("User-Agent", userAgent)
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+	req, err := http.NewRequestWithContext(ctx, q.Method, u, r)
+	if err != nil {
+		return nil, err
 	}
-	if reason != "" {
-		// Discord takes 1 to 512 characters, percent-encoded; each may be three there.
-		req.Header.Set("X-Audit-Log-Reason", url.PathEscape(reason[:min(len(reason), 160)]))
+	if r != nil {
+		req.ContentLength, req.GetBody = body.size, body.open
+	}
+	if body.kind != "" {
+		req.Header.Set("Content-Type", body.kind)
+	}
+	if !token.IsZero() {
+		req.Header.Set("Authorization", authorization(token))
+	}
+	req.Header.Set("User-Agent", userAgent)
+	if reason := encodeReason(q.Reason); reason != "" {
+		req.Header.Set("X-Audit-Log-Reason", reason)
 	}
 	return req, nil
 }
 
-// APIError is a refusal by Discord.
-type APIError struct {
-	Status     int
-	Code       int    // Discord's JSON error code; 0 when there was none
-	Message    string // Discord's words
-	RetryAfter time.Duration
-	Global     bool
-	Scope      string // of a 429: user, global or shared; empty when Cloudflare refused
+// authorization gives a bare token the scheme of bots.
+func authorization(token secret.Value) string {
+	text := token.Reveal()
+	if strings.HasPrefix(text, "Bot ") || strings.HasPrefix(text, "Bearer ") {
+		return text
+	}
+	return "Bot " + text
 }
 
-// Error gives the status, the code and Discord's words.
-func (e *APIError) Error() string {
-	return fmt.Sprintf("Discord answered %d (code %d): %s", e.Status, e.Code, e.Message)
+// maxReason is in characters, as Discord counts them.
+const maxReason = 512
+
+// encodeReason makes the header of a reason: percent-encoded, cut to what Discord takes.
+func encodeReason(reason string) string {
+	reason = strings.TrimSpace(strings.ToValidUTF8(reason, "\uFFFD"))
+	if r := []rune(reason); len(r) > maxReason {
+		reason = string(r[:maxReason])
+	}
+	return url.PathEscape(reason)
 }
 
-// Discord's JSON error codes that a voice change can meet, from its documentation of
-// error codes.
-const (
-	CodeUnknownGuild       = 10004
-	CodeUnknownMember      = 10007
-	CodeUnknownUser        = 10013
-	CodeNotInVoice         = 40032
-	CodeMissingAccess      = 50001
-	CodeMissingPermissions = 50013
-	CodeTwoFactorRequired  = 60003
-)
-
-func parseAPIError(resp *http.Response, data []byte) *APIError {
-	e := &APIError{Status: resp.StatusCode, Scope: resp.Header.Get("X-RateLimit-Scope")}
-	var body struct {
-		Code       int      `json:"code"`
-		Message    string   `json:"message"`
-		RetryAfter *float64 `json:"retry_after"`
-		Global     bool     `json:"global"`
+// decode reads a JSON answer.
+func (q Request) decode(a Answer, into any) error {
+	if err := json.Unmarshal(a.Body, into); err != nil {
+		return fmt.Errorf("the answer of Discord to %s %s cannot be read: %w", q.Method, q.shown(), err)
 	}
-	if err := json.Unmarshal(data, &body); err != nil {
-		// Cloudflare answers in HTML or plain text.
-		e.Message = http.StatusText(resp.StatusCode) + " (no answer in Discord's own form)"
-	} else {
-		e.Code, e.Message, e.Global = body.Code, body.Message, body.Global
-	}
-	if resp.StatusCode == http.StatusTooManyRequests {
-		e.Global = e.Global || resp.Header.Get("X-RateLimit-Global") == "true" || e.Scope == "global"
-		e.RetryAfter = retryAfter(body.RetryAfter, resp.Header.Get("Retry-After"))
-	}
-	return e
-}
-
-// retryAfter prefers the body, which has decimals; without either a refused request
-// waits a second, so that nothing spins.
-func retryAfter(body *float64, header string) time.Duration {
-	s := 1.0
-	if body != nil {
-		s = *body
-	} else if h, err := strconv.ParseFloat(header, 64); err == nil {
-		s = h
-	}
-	return seconds(s)
+	return nil
 }
