@@ -101,6 +101,9 @@ func (d *Discord) Revoke(app ID, revoked bool) error {
 		return fmt.Errorf("sandbox: no application %s; no token was revoked", app)
 	}
 	a.revoked = revoked
+	if revoked {
+		d.endSessions(a, "Authentication failed.")
+	}
 	d.changed()
 	return nil
 }

@@ -59,6 +59,7 @@ func (d *Discord) controlRoutes() http.Handler {
 	mux.Handle("DELETE /sandbox/guilds/{guild}/members/{user}", answering(d.controlRemove))
 	mux.Handle("PUT /sandbox/guilds/{guild}/roles/{role}", answering(d.controlRole))
 	mux.Handle("PUT /sandbox/applications/{app}", answering(d.controlApplication))
+	d.gatewayControl(mux)
 	return mux
 }
 

@@ -107,36 +107,5 @@ func apiPath(path string) (string, bool) {
 	return rest, true
 }
 
-// getGateway and getGatewayBot name the address that the client itself used, so that a test server behind any port works.
-// No gateway listens there yet.
-func getGateway(c *call) (any, *apiError) {
-	return gatewayAddress{URL: "ws://" + c.host + "/gateway"}, nil
-}
-
-func getGatewayBot(c *call) (any, *apiError) {
-	return gatewayBot{
-		gatewayAddress: gatewayAddress{URL: "ws://" + c.host + "/gateway"},
-		Shards:         1,
-		Limit:          sessionLimit{Total: 1000, Remaining: 1000, MaxConcurrency: 1},
-	}, nil
-}
-
-type gatewayAddress struct {
-	URL string `json:"url"`
-}
-
-type gatewayBot struct {
-	gatewayAddress
-	Shards int          `json:"shards"`
-	Limit  sessionLimit `json:"session_start_limit"`
-}
-
-type sessionLimit struct {
-	Total          int `json:"total"`
-	Remaining      int `json:"remaining"`
-	ResetAfter     int `json:"reset_after"` // ms
-	MaxConcurrency int `json:"max_concurrency"`
-}
-
 // canHaveBody says which methods' bodies are read.
 func canHaveBody(method string) bool { return method != http.MethodGet && method != http.MethodHead }

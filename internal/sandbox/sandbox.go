@@ -40,6 +40,8 @@ type Config struct {
 	// RequestLog, ChangeLog and AuditLog say how many requests, voice changes and audit entries (per guild) are kept;
 	// zero means 16384, 65536 and 4096. Older ones are forgotten, the counters go on.
 	RequestLog, ChangeLog, AuditLog int
+	// Gateway says how the gateway counts and how fast it is; see SetGateway.
+	Gateway GatewaySettings
 	// Log receives start, stop and control changes; nil means silence.
 	Log *slog.Logger
 }
@@ -97,6 +99,7 @@ func New(cfg Config) *Discord {
 		requests: newRing[Request](orDefault(cfg.RequestLog, 16384)),
 		changes:  newRing[VoiceChange](orDefault(cfg.ChangeLog, 65536)),
 		subs:     map[*subscription]struct{}{},
+		gateway:  newGateway(cfg.Gateway),
 		wake:     make(chan struct{}),
 	}
 	d.control = d.controlRoutes()

@@ -106,10 +106,15 @@ func (d *Discord) SetLatency(base, jitter time.Duration) {
 	d.changed()
 }
 
-// ServeHTTP answers /api/… as Discord and /sandbox/… as the control surface.
+// ServeHTTP answers /api/… as Discord, upgrades on /gateway and on the root as its gateway, and /sandbox/… as the control
+// surface.
 func (d *Discord) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, "/sandbox/") {
 		d.serveControl(w, r)
+		return
+	}
+	if isGateway(r) {
+		d.serveGateway(w, r)
 		return
 	}
 	c := d.receive(w, r)

@@ -55,6 +55,7 @@ func (d *Discord) run(ctx context.Context) error {
 		srv.Close()
 	}
 	<-served
+	d.endGateway()
 	return nil
 }
 

@@ -141,6 +141,7 @@ func (d *Discord) voice(g *guild, m *member, by actor, change func()) {
 	for s := range d.subs {
 		s.offer(d, ch)
 	}
+	d.emit(g.id, "VOICE_STATE_UPDATE", newWireVoiceState(g, m))
 	d.changed()
 }
 
@@ -170,11 +171,7 @@ func getVoiceState(c *call) (any, *apiError) {
 	if m.channel == 0 {
 		return nil, unknownVoiceState()
 	}
-	stage := g.channels[m.channel] != nil && g.channels[m.channel].kind == StageChannel
-	return wireVoiceState{
-		GuildID: g.id, ChannelID: nullableID(m.channel), UserID: m.user.id, Member: newWireMember(m), SessionID: m.session,
-		Deaf: m.deaf, Mute: m.mute, SelfDeaf: m.selfDeaf, SelfMute: m.selfMute, Suppress: stage,
-	}, nil
+	return newWireVoiceState(g, m), nil
 }
 
 func getSelfVoiceState(c *call) (any, *apiError) {

@@ -1,0 +1,162 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// The opcodes of the gateway.
+const (
+	opDispatch       = 0
+	opHeartbeat      = 1
+	opIdentify       = 2
+	opPresence       = 3
+	opVoiceState     = 4
+	opResume         = 6
+	opReconnect      = 7
+	opRequestMembers = 8
+	opInvalidSession = 9
+	opHello          = 10
+	opAck            = 11
+	opSoundboard     = 31
+	opChannelInfo    = 43
+)
+
+// The codes with which the gateway closes.
+const (
+	closeGoingAway    = 1001
+	closeUnknown      = 4000
+	closeUnknownOp    = 4001
+	closeDecode       = 4002
+	closeNoIdentify   = 4003
+	closeToken        = 4004
+	closeIdentified   = 4005
+	closeSeq          = 4007
+	closeRate         = 4008
+	closeTimeout      = 4009
+	closeShard        = 4010
+	closeTooFewShards = 4011
+	closeVersion      = 4012
+	closeIntents      = 4013
+	closeDisallowed   = 4014
+)
+
+// gatewayConn is one connection of a client. Its reader changes it under the lock of Discord, its writer takes from it
+// under the lock and writes without.
+type gatewayConn struct {
+	version  int
+	compress string // none, zlib-stream or zstd-stream
+	host     string // that the client used
+	path     string
+	wake     chan struct{} // has a value when there may be something to do
+	cut      func()        // drops TCP at once
+
+	session  *gatewaySession // nil before IDENTIFY or RESUME and after op 9
+	taken    uint64          // of the session's log: what the writer has got
+	payload  bool            // IDENTIFY asked for compressed payloads
+	control  []controlFrame
+	closing  *closing
+	silent   bool // sends nothing any more
+	interval time.Duration
+	beat     time.Time   // the last heartbeat, or HELLO
+	frames   []time.Time // of the last 60 s
+}
+
+// controlFrame is a frame outside of the session's numbering.
+type controlFrame struct {
+	at   time.Time
+	op   int
+	data json.RawMessage
+}
+
+type closing struct {
+	code   int
+	reason string
+}
+
+// maxControl bounds the control frames that wait for a client which does not read.
+const maxControl = 512
+
+// poke wakes the writer.
+func (c *gatewayConn) poke() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// push queues a control frame.
+func (c *gatewayConn) push(op int, data json.RawMessage) {
+	if len(c.control) >= maxControl {
+		c.close(closeUnknown, "The client does not read.")
+		return
+	}
+	c.control = append(c.control, controlFrame{time.Now(), op, data})
+	c.poke()
+}
+
+// close asks the writer to close; the first code counts.
+func (c *gatewayConn) close(code int, reason string) {
+	if c.closing == nil {
+		c.closing = &closing{code, reason}
+		c.poke()
+	}
+}
+
+// overRate counts a frame and says whether it is one too many for 60 s.
+func (c *gatewayConn) overRate(now time.Time, limit int) bool {
+	if limit < 0 {
+		return false
+	}
+	first := 0
+	for first < len(c.frames) && now.Sub(c.frames[first]) >= time.Minute {
+		first++
+	}
+	c.frames = append(c.frames[first:], now)
+	return len(c.frames) > limit
+}
+
+// frame is what the writer sends next.
+type frame struct {
+	op   int
+	name string // of a dispatch
+	seq  uint64
+	data json.RawMessage
+}
+
+// batchSize is how many dispatches the writer takes at once: few locks at full speed, little memory when a client is slow.
+const batchSize = 256
+
+// take gives the frames that are due, and when the next one will be (zero: when poked).
+func (c *gatewayConn) take(now time.Time, s GatewaySettings) (due []frame, next time.Time) {
+	late := max(s.Latency, 0)
+	for len(c.control) > 0 {
+		f := c.control[0]
+		if at := f.at.Add(late); at.After(now) {
+			next = at
+			break
+		}
+		c.control = c.control[1:]
+		due = append(due, frame{op: f.op, data: f.data})
+	}
+	if c.session == nil {
+		return due, next
+	}
+	limit := batchSize
+	if s.Gap > 0 {
+		limit = 1
+	}
+	for _, e := range c.session.log.after(c.taken, limit) {
+		if at := e.at.Add(late); at.After(now) {
+			if next.IsZero() || at.Before(next) {
+				next = at
+			}
+			break
+		}
+		c.taken = e.seq
+		if e.only == nil || e.only == c {
+			due = append(due, frame{op: opDispatch, name: e.name, seq: e.seq, data: e.body})
+		}
+	}
+	return due, next
+}
