@@ -68,15 +68,17 @@ type pick struct {
 // plan gives the free places of all lanes to the most urgent wishes. All requests
 // cost the same, so serving the most urgent first over whatever is free is the
 // optimum. Workers come first, since the primary token's budget is shared with
-// AutoMuteUs' own requests; a capture client takes the least urgent wish that would
-// else go to the primary token, since its round trip is the longest.
+// AutoMuteUs' own requests; capture clients take the least urgent wishes of those that
+// workers have no place for, since their round trip is the longest. The picks come the
+// most urgent first.
 func plan(wants []*want, slots []slot) []pick {
 	slices.SortFunc(wants, compareUrgency)
 	slots = slices.Clone(slots)
 	var picks []pick
-	rest := assign(wants, slots, laneWorker, &picks)
-	rest = assignCapture(rest, slots, &picks)
+	rest := assignCapture(wants, slots, &picks)
+	rest = assign(rest, slots, laneWorker, &picks)
 	assign(rest, slots, laneOfficial, &picks)
+	slices.SortFunc(picks, func(a, b pick) int { return compareUrgency(a.want, b.want) })
 	return picks
 }
 
@@ -100,30 +102,59 @@ func assign(wants []*want, slots []slot, kind laneKind, picks *[]pick) (rest []*
 	return rest
 }
 
-// assignCapture gives each free capture client one wish of its game: the least urgent
-// of those that the primary token could serve now, or the next one after them.
+// assignCapture gives capture clients, each of which serves one game only, a wish of
+// those that can be served now and that workers have no place for.
 func assignCapture(wants []*want, slots []slot, picks *[]pick) (rest []*want) {
-	primary := 0
+	if len(wants) == 0 {
+		return nil
+	}
+	// A guild has one tier; while it changes, the lower one counts here.
+	least := slices.MinFunc(wants, func(a, b *want) int { return cmp.Compare(tierWorkers(a.tier), tierWorkers(b.tier)) })
+	workers, primary := 0, 0
 	for _, s := range slots {
-		if s.kind == laneOfficial {
+		switch {
+		case s.kind == laneWorker && s.rank < tierWorkers(least.tier):
+			workers += s.free
+		case s.kind == laneOfficial:
 			primary += s.free
 		}
 	}
-	rest = slices.Clone(wants)
-	for _, s := range slots {
-		if s.kind != laneCapture || s.free == 0 {
-			continue
-		}
-		for i := min(primary, len(rest)-1); i >= 0; i-- {
-			if !s.serves(rest[i]) {
-				continue
-			}
-			*picks = append(*picks, pick{rest[i], s.id})
-			rest = slices.Delete(rest, i, i+1)
+	served := servable(wants, slots, workers+primary)
+	picked := map[*want]bool{}
+	for _, w := range slices.Backward(served) {
+		if len(served)-len(picked) <= workers {
 			break
 		}
+		if at := freeCapture(w, slots); at >= 0 {
+			slots[at].free--
+			picked[w] = true
+			*picks = append(*picks, pick{w, slots[at].id})
+		}
 	}
-	return rest
+	return slices.DeleteFunc(slices.Clone(wants), func(w *want) bool { return picked[w] })
+}
+
+// servable lists, the most urgent first, the wishes that can be served now by tokens
+// with that many places and the capture clients. A wish that a capture client could take
+// costs no place while that client has none yet; which of its wishes it takes is open.
+func servable(wants []*want, slots []slot, places int) (served []*want) {
+	slots = slices.Clone(slots)
+	for _, w := range wants {
+		if at := freeCapture(w, slots); at >= 0 {
+			slots[at].free--
+		} else if places > 0 {
+			places--
+		} else {
+			continue
+		}
+		served = append(served, w)
+	}
+	return served
+}
+
+// freeCapture gives the place of a free capture client that may take the wish, or -1.
+func freeCapture(w *want, slots []slot) int {
+	return slices.IndexFunc(slots, func(s slot) bool { return s.kind == laneCapture && s.free > 0 && s.serves(w) })
 }
 
 // tierWorkers is how many worker tokens a guild of a premium tier may use, as every
