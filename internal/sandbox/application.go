@@ -46,6 +46,8 @@ type application struct {
 	presences     bool // the privileged switch
 	contentIntent bool
 	revoked       bool
+	commands      map[ID]*command
+	creates       map[ID]creates // by guild; zero = global
 }
 
 type user struct {
@@ -71,7 +73,7 @@ func (d *Discord) AddApplication(spec ApplicationSpec) (Application, error) {
 	}
 	a := &application{
 		hash: hashToken(spec.Token), membersIntent: spec.MembersIntent, presences: spec.PresenceIntent,
-		contentIntent: spec.MessageContentIntent,
+		contentIntent: spec.MessageContentIntent, commands: map[ID]*command{}, creates: map[ID]creates{},
 	}
 	if d.tokens[a.hash] != nil {
 		return Application{}, fmt.Errorf("sandbox: token %s belongs to another application; none was added", a.hash.short())

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"encoding/json"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -10,26 +11,47 @@ import (
 
 // The audit-log actions that the sandbox records, with Discord's numbers.
 const (
-	AuditMemberUpdate     = 24
-	AuditMemberRoleUpdate = 25
-	AuditMemberMove       = 26
-	AuditMemberDisconnect = 27
+	AuditGuildUpdate       = 1
+	AuditChannelCreate     = 10
+	AuditChannelUpdate     = 11
+	AuditChannelDelete     = 12
+	AuditOverwriteCreate   = 13
+	AuditOverwriteUpdate   = 14
+	AuditOverwriteDelete   = 15
+	AuditMemberKick        = 20
+	AuditMemberPrune       = 21
+	AuditMemberBanAdd      = 22
+	AuditMemberBanRemove   = 23
+	AuditMemberUpdate      = 24
+	AuditMemberRoleUpdate  = 25
+	AuditMemberMove        = 26
+	AuditMemberDisconnect  = 27
+	AuditBotAdd            = 28
+	AuditRoleCreate        = 30
+	AuditRoleUpdate        = 31
+	AuditRoleDelete        = 32
+	AuditInviteCreate      = 40
+	AuditInviteDelete      = 42
+	AuditWebhookCreate     = 50
+	AuditWebhookUpdate     = 51
+	AuditWebhookDelete     = 52
+	AuditMessageDelete     = 72
+	AuditMessageBulkDelete = 73
 )
 
-// AuditEntry is one line of a guild's audit log: what a bot changed, and why it said it did.
+// AuditEntry is one line of a guild's audit log: what a bot or a person changed, and why it said it did.
 type AuditEntry struct {
-	ID      ID            `json:"id"`
-	At      time.Time     `json:"at"`
-	Actor   ID            `json:"user_id"`
-	Target  ID            `json:"target_id"` // zero for moves, which Discord does not name
-	Action  int           `json:"action_type"`
-	Changes []AuditChange `json:"changes,omitempty"`
-	Channel ID            `json:"channel_id,omitempty"` // moves: where to
-	Count   int           `json:"count,omitempty"`      // moves and disconnects: how many members
-	Reason  string        `json:"reason,omitempty"`     // from X-Audit-Log-Reason, decoded
+	ID      ID                `json:"id"`
+	At      time.Time         `json:"at"`
+	Actor   ID                `json:"user_id"`
+	Target  ID                `json:"target_id"` // zero for moves, invites and prunes, which name nothing
+	Action  int               `json:"action_type"`
+	Changes []AuditChange     `json:"changes,omitempty"` // none for kicks, bans and prunes
+	Options map[string]string `json:"options,omitempty"` // what the action adds: channel_id, count, id, type, role_name …
+	Reason  string            `json:"reason,omitempty"`  // from X-Audit-Log-Reason, decoded
 }
 
-// AuditChange is one property that changed, with its JSON values.
+// AuditChange is one property that changed, with its JSON values. What came to be has no old one, what went has no new one.
 type AuditChange struct {
 	Key string          `json:"key"`
 	Old json.RawMessage `json:"old_value,omitempty"`
@@ -46,8 +68,10 @@ func (d *Discord) AuditLog(guildID ID) []AuditEntry {
 	return nil
 }
 
+// auditChanges collects the changes of one entry.
 type auditChanges []AuditChange
 
+// add notes a change whatever the values are.
 func (c *auditChanges) add(key string, before, after any) {
 	*c = append(*c, AuditChange{Key: key, Old: rawJSON(before), New: rawJSON(after)})
 }
@@ -69,6 +93,42 @@ func (c *auditChanges) addRoles(key string, g *guild, ids []ID) {
 	}
 }
 
+// auditKey is one property of an object as the audit log shows it.
+type auditKey struct {
+	key   string
+	value any
+}
+
+// whole turns the properties of an object into the changes of its creation or, with gone, of its deletion. Empty values are
+// left out, as Discord does for what was never set.
+func whole(keys []auditKey, gone bool) auditChanges {
+	var c auditChanges
+	for _, k := range keys {
+		raw := rawJSON(k.value)
+		switch {
+		case string(raw) == "null":
+		case gone:
+			c = append(c, AuditChange{Key: k.key, Old: raw})
+		default:
+			c = append(c, AuditChange{Key: k.key, New: raw})
+		}
+	}
+	return c
+}
+
+// between turns two states of an object, with the same keys in the same order, into the changes that lead from one to the
+// other.
+func between(before, after []auditKey) auditChanges {
+	var c auditChanges
+	for i := range before {
+		was, is := rawJSON(before[i].value), rawJSON(after[i].value)
+		if string(was) != string(is) {
+			c = append(c, AuditChange{Key: before[i].key, Old: was, New: is})
+		}
+	}
+	return c
+}
+
 func rawJSON(v any) json.RawMessage {
 	b, err := json.Marshal(v)
 	if err != nil { // only plain values and strings come here
@@ -77,13 +137,33 @@ func rawJSON(v any) json.RawMessage {
 	return b
 }
 
-// audit records what a call changed; an entry without any change is not recorded.
+// noChanges are the actions whose entries stand without changes. One of another kind without any is not recorded.
+func noChanges(action int) bool {
+	switch action {
+	case AuditMemberKick, AuditMemberPrune, AuditMemberBanAdd, AuditMemberBanRemove, AuditMemberMove, AuditMemberDisconnect,
+		AuditBotAdd, AuditMessageDelete, AuditMessageBulkDelete:
+		return true
+	}
+	return false
+}
+
+// audit records what a call changed and tells it to bots that may see the log.
 func (c *call) audit(g *guild, e AuditEntry) {
-	if len(e.Changes) == 0 && e.Count == 0 {
+	if len(e.Changes) == 0 && !noChanges(e.Action) {
 		return
 	}
-	e.ID, e.At, e.Actor, e.Reason = c.d.newID(), c.now, c.app.user.id, c.reason
+	e.ID, e.At, e.Actor, e.Reason = c.d.newID(), c.now, c.me.id, c.reason
 	g.audit.add(func(uint64) AuditEntry { return e })
+	c.d.emit(g.id, "GUILD_AUDIT_LOG_ENTRY_CREATE", auditEvent{newWireAudit(e), g.id})
+}
+
+// counted are the options of an entry that stands for several things in one place.
+func counted(channel ID, n int) map[string]string {
+	o := map[string]string{"count": strconv.Itoa(n)}
+	if channel != 0 {
+		o["channel_id"] = channel.String()
+	}
+	return o
 }
 
 // maxReason is the longest reason in characters, after decoding.

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -43,6 +44,67 @@ func unknownGuild() *apiError   { return fail(http.StatusNotFound, 10004, "Unkno
 func unknownMember() *apiError  { return fail(http.StatusNotFound, 10007, "Unknown Member") }
 func unknownRole() *apiError    { return fail(http.StatusNotFound, 10011, "Unknown Role") }
 func unknownUser() *apiError    { return fail(http.StatusNotFound, 10013, "Unknown User") }
+func unknownInvite() *apiError  { return fail(http.StatusNotFound, 10006, "Unknown Invite") }
+func unknownMessage() *apiError { return fail(http.StatusNotFound, 10008, "Unknown Message") }
+func unknownOverwrite() *apiError {
+	return fail(http.StatusNotFound, 10009, "Unknown Permission Overwrite")
+}
+func unknownWebhook() *apiError     { return fail(http.StatusNotFound, 10015, "Unknown Webhook") }
+func unknownBan() *apiError         { return fail(http.StatusNotFound, 10026, "Unknown Ban") }
+func unknownInteraction() *apiError { return fail(http.StatusNotFound, 10062, "Unknown interaction") }
+func unknownCommand() *apiError {
+	return fail(http.StatusNotFound, 10063, "Unknown application command")
+}
+func unknownApplication() *apiError {
+	return fail(http.StatusNotFound, 10002, "Unknown Application")
+}
+
+// maximum is for lists that are full: "Maximum number of guild channels reached (500)".
+func maximum(code int, what string, n int) *apiError {
+	return fail(http.StatusBadRequest, code, fmt.Sprintf("Maximum number of %s reached (%d)", what, n))
+}
+func commandCreates() *apiError {
+	return fail(http.StatusBadRequest, 30034, "Max number of daily application command creates has been reached (200)")
+}
+
+// oneParentOnly has Discord's code; its text is not documented.
+func oneParentOnly() *apiError {
+	return fail(http.StatusBadRequest, 40009, "Only one channel of a request may change its parent.")
+}
+func alreadyAcknowledged() *apiError {
+	return fail(http.StatusBadRequest, 40060, "Interaction has already been acknowledged.")
+}
+func onDirectChannel() *apiError {
+	return fail(http.StatusForbidden, 50003, "Cannot execute action on a DM channel")
+}
+func notTheAuthor() *apiError {
+	return fail(http.StatusForbidden, 50005, "Cannot edit a message authored by another user")
+}
+func emptyMessage() *apiError {
+	return fail(http.StatusBadRequest, 50006, "Cannot send an empty message")
+}
+func cannotMessage() *apiError {
+	return fail(http.StatusForbidden, 50007, "Cannot send messages to this user")
+}
+func noMessagesHere() *apiError {
+	return fail(http.StatusBadRequest, 50008, "Cannot send messages in a non-text channel")
+}
+func wrongMessageCount() *apiError {
+	return fail(http.StatusBadRequest, 50016, "Provided too few or too many messages to delete. Must provide at least 2 and fewer than 100 messages to delete.")
+}
+func wrongWebhookToken() *apiError {
+	return fail(http.StatusUnauthorized, 50027, "Invalid Webhook Token provided.")
+}
+func invalidRole() *apiError { return fail(http.StatusBadRequest, 50028, "Invalid Role") }
+func tooOldToDelete() *apiError {
+	return fail(http.StatusBadRequest, 50034, "You can only bulk delete messages that are under 14 days old.")
+}
+func neededByCommunity() *apiError {
+	return fail(http.StatusBadRequest, 50074, "Cannot delete a channel required for Community guilds")
+}
+func noneBanned() *apiError {
+	return fail(http.StatusBadRequest, 500000, "Failed to ban users")
+}
 func unknownVoiceState() *apiError {
 	return fail(http.StatusNotFound, 10065, "Unknown Voice State")
 }

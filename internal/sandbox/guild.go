@@ -7,19 +7,6 @@ import (
 	"time"
 )
 
-// Channel types that the sandbox knows, with Discord's numbers.
-const (
-	TextChannel  = 0
-	VoiceChannel = 2
-	StageChannel = 13
-)
-
-// Overwrite changes permissions in one channel for one role or member.
-type Overwrite struct {
-	Allow Permissions `json:"allow"`
-	Deny  Permissions `json:"deny"`
-}
-
 type guild struct {
 	id       ID
 	name     string
@@ -28,22 +15,13 @@ type guild struct {
 	roles    map[ID]*role // the one with the guild's id is @everyone
 	channels map[ID]*channel
 	members  map[ID]*member
+	mfa      bool
+	set      guildSettings
+	bans     map[ID]ban
+	webhooks map[ID]*webhook
+	invites  map[string]*invite
+	incident incidents
 	audit    ring[AuditEntry]
-}
-
-type role struct {
-	id          ID
-	name        string
-	permissions Permissions
-	position    int
-	managed     bool
-}
-
-type channel struct {
-	id         ID
-	name       string
-	kind       int
-	overwrites map[ID]Overwrite
 }
 
 // AddGuild makes a guild that belongs to owner, who becomes its first member. @everyone gets EveryoneDefault.
@@ -60,6 +38,7 @@ func (d *Discord) AddGuild(name string, owner ID) (ID, error) {
 	g := &guild{
 		id: d.newID(), name: name, owner: owner, created: time.Now(),
 		roles: map[ID]*role{}, channels: map[ID]*channel{}, members: map[ID]*member{},
+		bans: map[ID]ban{}, webhooks: map[ID]*webhook{}, invites: map[string]*invite{}, set: freshSettings(),
 		audit: newRing[AuditEntry](orDefault(d.cfg.AuditLog, 4096)),
 	}
 	g.roles[g.id] = &role{id: g.id, name: "@everyone", permissions: EveryoneDefault}
@@ -67,59 +46,6 @@ func (d *Discord) AddGuild(name string, owner ID) (ID, error) {
 	d.guilds[g.id] = g
 	d.changed()
 	return g.id, nil
-}
-
-// AddRole makes a role above all roles there are and gives it to nobody.
-func (d *Discord) AddRole(guildID ID, name string, p Permissions) (ID, error) {
-	return edit(d, guildID, func(g *guild) (ID, error) {
-		if len(g.roles) >= maxRoles {
-			return 0, fmt.Errorf("sandbox: guild %s has %d roles, the most there can be; none was added", guildID, maxRoles)
-		}
-		r := &role{id: d.newID(), name: name, permissions: p, position: len(g.roles)}
-		g.roles[r.id] = r
-		return r.id, nil
-	})
-}
-
-// SetRolePermissions replaces what a role grants; the role with the guild's id is @everyone.
-func (d *Discord) SetRolePermissions(guildID, roleID ID, p Permissions) error {
-	_, err := edit(d, guildID, func(g *guild) (ID, error) {
-		r := g.roles[roleID]
-		if r == nil {
-			return 0, fmt.Errorf("sandbox: no role %s in guild %s; no permission was changed", roleID, guildID)
-		}
-		r.permissions = p
-		return 0, nil
-	})
-	return err
-}
-
-// AddChannel makes a channel of one of the types above.
-func (d *Discord) AddChannel(guildID ID, name string, kind int) (ID, error) {
-	return edit(d, guildID, func(g *guild) (ID, error) {
-		if len(g.channels) >= maxChannels {
-			return 0, fmt.Errorf("sandbox: guild %s has %d channels, the most there can be; none was added", guildID, maxChannels)
-		}
-		c := &channel{id: d.newID(), name: name, kind: kind, overwrites: map[ID]Overwrite{}}
-		g.channels[c.id] = c
-		return c.id, nil
-	})
-}
-
-// SetOverwrite sets what a role or member may do in a channel beyond or below what the guild says.
-func (d *Discord) SetOverwrite(guildID, channelID, target ID, o Overwrite) error {
-	_, err := edit(d, guildID, func(g *guild) (ID, error) {
-		c := g.channels[channelID]
-		if c == nil {
-			return 0, fmt.Errorf("sandbox: no channel %s in guild %s; no overwrite was set", channelID, guildID)
-		}
-		if g.roles[target] == nil && g.members[target] == nil {
-			return 0, fmt.Errorf("sandbox: %s is no role or member of guild %s; no overwrite was set", target, guildID)
-		}
-		c.overwrites[target] = o
-		return 0, nil
-	})
-	return err
 }
 
 // edit runs one change of a guild under the lock and wakes the waiters when it succeeded.
@@ -138,18 +64,33 @@ func edit[T any](d *Discord, guildID ID, change func(*guild) (T, error)) (T, err
 	return v, err
 }
 
-// guildFor finds a guild for a call: 10004 when it is not there, 50001 when the bot is not in it.
+// guildFor finds a guild for a call: 10004 when it is not there, 50001 when the caller is not in it.
 func (c *call) guildFor() (*guild, *member, *apiError) {
 	g := c.d.guilds[c.guild]
 	if g == nil {
 		return nil, nil, unknownGuild()
 	}
-	me := g.members[c.app.user.id]
+	me := g.members[c.me.id]
 	if me == nil {
 		return nil, nil, missingAccess()
 	}
 	return g, me, nil
 }
+
+// guildWith is guildFor for routes that need permissions in the guild.
+func (c *call) guildWith(p Permissions) (*guild, *member, *apiError) {
+	g, me, err := c.guildFor()
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case !g.basePermissions(me, c.now).Has(p):
+		return nil, nil, missingPermissions()
+	}
+	return g, me, nil
+}
+
+// actor is who makes the changes of a call.
+func (c *call) actor() actor { return actor{user: c.me.id, token: c.token} }
 
 func getGuild(c *call) (any, *apiError) {
 	g, _, err := c.guildFor()
@@ -169,3 +110,5 @@ func getGuild(c *call) (any, *apiError) {
 }
 
 func sortedIDs[V any](m map[ID]V) []ID { return slices.Sorted(maps.Keys(m)) }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

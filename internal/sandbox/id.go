@@ -53,3 +53,6 @@ func (d *Discord) newID() ID {
 	d.lastID = max(d.lastID+1, ID(ms)<<22)
 	return d.lastID
 }
+
+// time is the moment in an id.
+func (id ID) time() time.Time { return time.UnixMilli(int64(id>>22) + discordEpoch) }

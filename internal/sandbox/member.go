@@ -13,6 +13,7 @@ type member struct {
 	joined  time.Time
 	timeout time.Time // zero = never timed out
 	flags   int
+	seen    time.Time // last activity; zero = since it joined
 
 	// Server mute and deafen stay with the member when it leaves voice, and nobody can change them then.
 	mute, deaf bool
@@ -37,11 +38,14 @@ func (d *Discord) AddMember(guildID, userID ID, roles ...ID) error {
 			}
 		}
 		m := g.members[userID]
-		if m == nil {
-			m = newMember(u, time.Now())
-			g.members[userID] = m
+		if m != nil {
+			m.roles = sortedRoles(roles)
+			d.memberChanged(g, m)
+			return 0, nil
 		}
+		m = newMember(u, time.Now())
 		m.roles = sortedRoles(roles)
+		d.putMember(g, m)
 		return 0, nil
 	})
 	return err
@@ -57,9 +61,34 @@ func (d *Discord) RemoveMember(guildID, userID ID) error {
 		if m.user.id == g.owner {
 			return 0, fmt.Errorf("sandbox: %s owns guild %s and cannot leave it; nobody was removed", userID, guildID)
 		}
-		d.voice(g, m, actor{}, func() { m.channel, m.session = 0, "" })
-		delete(g.members, userID)
+		d.dropMember(g, m, actor{})
 		return 0, nil
+	})
+	return err
+}
+
+// putMember adds a member to a guild and tells it.
+func (d *Discord) putMember(g *guild, m *member) {
+	g.members[m.user.id] = m
+	d.joinedGuild(g, m.user)
+	d.emit(g.id, "GUILD_MEMBER_ADD", memberEvent{g.id, newWireMember(m)})
+}
+
+// leftGuild tells a bot that it is out; people have no session that could be told.
+func (d *Discord) leftGuild(g *guild, u *user) {
+	if u.bot {
+		d.emitTo(u.id, g.id, "GUILD_DELETE", idKey{g.id})
+	}
+}
+
+// scriptMember runs one change of a member; what names it in the error.
+func (d *Discord) scriptMember(guildID, userID ID, what string, change func(*guild, *member) error) error {
+	_, err := edit(d, guildID, func(g *guild) (ID, error) {
+		m := g.members[userID]
+		if m == nil {
+			return 0, fmt.Errorf("sandbox: %s is no member of guild %s; its %s was not changed", userID, guildID, what)
+		}
+		return 0, change(g, m)
 	})
 	return err
 }
@@ -99,7 +128,7 @@ func listMembers(c *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	if !c.app.membersIntent {
+	if c.app != nil && !c.app.membersIntent {
 		return nil, missingAccess()
 	}
 	limit, err := c.intQuery("limit", 1, 1, 1000)
@@ -120,5 +149,5 @@ func listMembers(c *call) (any, *apiError) {
 }
 
 func getSelf(c *call) (any, *apiError) {
-	return wireSelf{wireUser: newWireUser(c.app.user), MFAEnabled: true, Locale: "en-US", Verified: true}, nil
+	return wireSelf{wireUser: newWireUser(c.me), MFAEnabled: true, Locale: "en-US", Verified: true}, nil
 }

@@ -123,10 +123,9 @@ func (c *call) mayNick(g *guild, me, m *member, base Permissions) bool {
 
 func (c *call) mayRoles(g *guild, me, m *member, wanted []ID) bool {
 	added, removed := roleChange(m.roles, wanted)
-	top := g.topRole(me)
 	for _, id := range slices.Concat(added, removed) {
 		r := g.roles[id]
-		if r != nil && (r.managed || me.user.id != g.owner && !top.above(r)) {
+		if r != nil && (r.managed || !g.isAbove(me, r)) {
 			return false
 		}
 	}
@@ -161,7 +160,7 @@ func (c *call) canPatch(g *guild, m *member, p memberPatch) *apiError {
 // applyPatch makes the change. Null means: no nickname, no roles, not muted, not deafened, out of voice, no time-out.
 func (c *call) applyPatch(g *guild, m *member, p memberPatch) {
 	var update auditChanges
-	by := actor{user: c.app.user.id, token: c.app.hash}
+	by := c.actor()
 	if p.channel.set && p.channel.value != m.channel {
 		c.move(g, m, by, p.channel.value)
 	}
@@ -180,6 +179,9 @@ func (c *call) applyPatch(g *guild, m *member, p memberPatch) {
 	if flags := m.flags&^editableFlags | p.flags.value&editableFlags; p.flags.set && flags != m.flags {
 		update.add("flags", m.flags, flags)
 		m.flags = flags
+	}
+	if len(update) > 0 {
+		c.d.memberChanged(g, m)
 	}
 	c.audit(g, AuditEntry{Action: AuditMemberUpdate, Target: m.user.id, Changes: update})
 	if p.roles.set {
@@ -206,7 +208,7 @@ func (c *call) move(g *guild, m *member, by actor, to ID) {
 	if to == 0 {
 		action = AuditMemberDisconnect
 	}
-	c.audit(g, AuditEntry{Action: action, Channel: to, Count: 1})
+	c.audit(g, AuditEntry{Action: action, Options: counted(to, 1)})
 }
 
 func (c *call) setRoles(g *guild, m *member, wanted []ID) {
@@ -215,6 +217,9 @@ func (c *call) setRoles(g *guild, m *member, wanted []ID) {
 	ch.addRoles("$add", g, added)
 	ch.addRoles("$remove", g, removed)
 	m.roles = sortedRoles(slices.DeleteFunc(slices.Clone(wanted), func(id ID) bool { return id == g.id }))
+	if len(ch) > 0 {
+		c.d.memberChanged(g, m)
+	}
 	c.audit(g, AuditEntry{Action: AuditMemberRoleUpdate, Target: m.user.id, Changes: ch})
 }
 

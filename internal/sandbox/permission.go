@@ -113,7 +113,7 @@ func (g *guild) channelPermissions(m *member, c *channel, now time.Time) Permiss
 	switch {
 	case !p.Has(ViewChannel):
 		return 0
-	case !p.Has(Connect) && (c.kind == VoiceChannel || c.kind == StageChannel):
+	case !p.Has(Connect) && c.voice():
 		p &= ViewChannel
 	case !p.Has(SendMessages):
 		p &^= SendTTS | EmbedLinks | AttachFiles | MentionEveryone
@@ -152,12 +152,4 @@ func (g *guild) topRole(m *member) *role {
 		}
 	}
 	return top
-}
-
-// above compares positions; at the same position the older role, the lower id, is higher.
-func (r *role) above(o *role) bool {
-	if r.position != o.position {
-		return r.position > o.position
-	}
-	return r.id < o.id
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -32,17 +33,25 @@ type route struct {
 // name is method and pattern; the parameters are called as in Discord's API description.
 func (r *route) name() string { return r.method + " " + r.pattern }
 
-// routes is all that the sandbox serves, more exact patterns first. A handler runs with the lock held, at one instant.
-var routes = []route{
-	{method: "GET", pattern: "/users/@me", bucket: "self", limit: func(l Limits) Limit { return l.Self }, handle: getSelf},
-	{method: "GET", pattern: "/gateway", open: true, handle: getGateway},
-	{method: "GET", pattern: "/gateway/bot", bucket: "gateway", limit: func(l Limits) Limit { return l.Gateway }, handle: getGatewayBot},
-	{method: "GET", pattern: "/guilds/{guild_id}", bucket: "guild", limit: func(l Limits) Limit { return l.GuildGet }, handle: getGuild},
-	{method: "GET", pattern: "/guilds/{guild_id}/members", bucket: "members", limit: func(l Limits) Limit { return l.MemberList }, handle: listMembers},
-	{method: "GET", pattern: "/guilds/{guild_id}/members/{user_id}", bucket: "member-get", limit: func(l Limits) Limit { return l.MemberGet }, handle: getMember},
-	{method: "PATCH", pattern: "/guilds/{guild_id}/members/{user_id}", bucket: "member-patch", limit: func(l Limits) Limit { return l.MemberPatch }, handle: patchMember},
-	{method: "GET", pattern: "/guilds/{guild_id}/voice-states/@me", bucket: "voice-state", limit: func(l Limits) Limit { return l.VoiceState }, handle: getSelfVoiceState},
-	{method: "GET", pattern: "/guilds/{guild_id}/voice-states/{user_id}", bucket: "voice-state", limit: func(l Limits) Limit { return l.VoiceState }, handle: getVoiceState},
+// routes is all that the sandbox serves, more exact patterns first. A handler runs with the lock held, at one instant. The
+// families have their tables beside their handlers.
+var routes = slices.Concat(
+	coreRoutes(), accountRoutes(), guildRoutes(), memberRoutes(), banRoutes(), roleRoutes(), channelRoutes(), messageRoutes(),
+	inviteRoutes(), webhookRoutes(), webhookMessageRoutes(), commandRoutes(), callbackRoutes(),
+)
+
+func coreRoutes() []route {
+	return []route{
+		{method: "GET", pattern: "/users/@me", bucket: "self", limit: func(l Limits) Limit { return l.Self }, handle: getSelf},
+		{method: "GET", pattern: "/gateway", open: true, handle: getGateway},
+		{method: "GET", pattern: "/gateway/bot", bucket: "gateway", limit: func(l Limits) Limit { return l.Gateway }, handle: getGatewayBot},
+		{method: "GET", pattern: "/guilds/{guild_id}", bucket: "guild", limit: func(l Limits) Limit { return l.GuildGet }, handle: getGuild},
+		{method: "GET", pattern: "/guilds/{guild_id}/members", bucket: "members", limit: func(l Limits) Limit { return l.MemberList }, handle: listMembers},
+		{method: "GET", pattern: "/guilds/{guild_id}/members/{user_id}", bucket: "member-get", limit: func(l Limits) Limit { return l.MemberGet }, handle: getMember},
+		{method: "PATCH", pattern: "/guilds/{guild_id}/members/{user_id}", bucket: "member-patch", limit: func(l Limits) Limit { return l.MemberPatch }, handle: patchMember},
+		{method: "GET", pattern: "/guilds/{guild_id}/voice-states/@me", bucket: "voice-state", limit: func(l Limits) Limit { return l.VoiceState }, handle: getSelfVoiceState},
+		{method: "GET", pattern: "/guilds/{guild_id}/voice-states/{user_id}", bucket: "voice-state", limit: func(l Limits) Limit { return l.VoiceState }, handle: getVoiceState},
+	}
 }
 
 // bucketHash is the opaque name of a bucket as X-RateLimit-Bucket gives it: 32 hex digits, equal for all tokens and guilds.

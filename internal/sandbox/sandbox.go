@@ -64,6 +64,10 @@ type Discord struct {
 	tokens   map[tokenHash]*application
 	users    map[ID]*user
 	guilds   map[ID]*guild
+	places   map[ID]ID       // of every channel and webhook: the guild that it is in
+	codes    map[string]ID   // of every invite: the guild that it leads to
+	direct   map[ID]*channel // direct channels
+	uses     map[string]*use // interactions, by token
 	limits   limiter
 	invalid  invalidCounter
 	faults   []*activeFault
@@ -94,6 +98,10 @@ func New(cfg Config) *Discord {
 		tokens:   map[tokenHash]*application{},
 		users:    map[ID]*user{},
 		guilds:   map[ID]*guild{},
+		places:   map[ID]ID{},
+		codes:    map[string]ID{},
+		direct:   map[ID]*channel{},
+		uses:     map[string]*use{},
 		limits:   newLimiter(cfg.Limits),
 		latency:  latency{base: max(cfg.Latency, 0), jitter: max(cfg.Jitter, 0)},
 		requests: newRing[Request](orDefault(cfg.RequestLog, 16384)),

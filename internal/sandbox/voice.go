@@ -175,6 +175,6 @@ func getVoiceState(c *call) (any, *apiError) {
 }
 
 func getSelfVoiceState(c *call) (any, *apiError) {
-	c.target = c.app.user.id
+	c.target = c.me.id
 	return getVoiceState(c)
 }

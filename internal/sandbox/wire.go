@@ -104,6 +104,12 @@ type wireRole struct {
 	Icon         *string     `json:"icon"`
 	UnicodeEmoji *string     `json:"unicode_emoji"`
 	Flags        int         `json:"flags"`
+	Tags         *wireTags   `json:"tags,omitempty"`
+}
+
+// wireTags says what a managed role belongs to.
+type wireTags struct {
+	BotID ID `json:"bot_id"`
 }
 
 type wireColors struct {
@@ -152,22 +158,46 @@ type wireGuild struct {
 	NSFWLevel         int        `json:"nsfw_level"`
 	Emojis            []struct{} `json:"emojis"`
 	Stickers          []struct{} `json:"stickers"`
-	Incidents         *struct{}  `json:"incidents_data"`
+	Incidents         *incidents `json:"incidents_data"`
 	Members           *int       `json:"approximate_member_count,omitempty"`
 	Presences         *int       `json:"approximate_presence_count,omitempty"`
 }
 
-func newWireGuild(g *guild) wireGuild {
-	w := wireGuild{
-		ID: g.id, Name: g.name, OwnerID: g.owner, Region: "deprecated", AFKTimeout: 300,
-		MaxMembers: 500_000, MaxStageVideo: 50, MaxVideo: 25, PreferredLocale: "en-US",
-		Features: []string{}, Emojis: []struct{}{}, Stickers: []struct{}{},
+func newWireRole(r *role) wireRole {
+	w := wireRole{
+		ID: r.id, Name: r.name, Permissions: r.permissions, Position: r.position, Managed: r.managed, Color: r.color,
+		Colors: wireColors{r.color, r.secondary, r.tertiary}, Hoist: r.hoist, Mentionable: r.mentionable, UnicodeEmoji: r.emoji,
 	}
+	if r.bot != 0 {
+		w.Tags = &wireTags{r.bot}
+	}
+	return w
+}
+
+func wireRoles(g *guild) []wireRole {
+	list := make([]wireRole, 0, len(g.roles))
 	for _, id := range sortedIDs(g.roles) {
-		r := g.roles[id]
-		w.Roles = append(w.Roles, wireRole{
-			ID: r.id, Name: r.name, Permissions: r.permissions, Position: r.position, Managed: r.managed,
-		})
+		list = append(list, newWireRole(g.roles[id]))
+	}
+	return list
+}
+
+func newWireGuild(g *guild) wireGuild {
+	s := &g.set
+	w := wireGuild{
+		ID: g.id, Name: g.name, Icon: s.icon, Description: s.description, Splash: s.splash, Banner: s.banner,
+		Features: append([]string{}, s.features...), OwnerID: g.owner, Region: "deprecated", AFKChannelID: nullableID(s.afk),
+		AFKTimeout: s.afkTimeout, SystemChannelID: nullableID(s.system), SystemFlags: s.systemFlags, Verification: s.verification,
+		Roles: wireRoles(g), Notifications: s.notifications, ExplicitFilter: s.filter, MaxMembers: 500_000, MaxStageVideo: 50,
+		MaxVideo: 25, PreferredLocale: s.locale, RulesChannelID: nullableID(s.rules), SafetyChannelID: nullableID(s.safety),
+		UpdatesChannelID: nullableID(s.updates), PremiumBarEnabled: s.premiumBar, Emojis: []struct{}{}, Stickers: []struct{}{},
+	}
+	if g.mfa {
+		w.MFALevel = 1
+	}
+	if g.incident != (incidents{}) {
+		i := g.incident
+		w.Incidents = &i
 	}
 	return w
 }
