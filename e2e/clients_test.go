@@ -61,19 +61,22 @@ func TestClientsOfNPM(t *testing.T) {
 			{"4.x over polling, then websocket", npmFour, nil, "websocket"},
 			{"4.x over polling", npmFour, []string{"polling"}, "polling"},
 		} {
-			g := &round{r: r, code: fmt.Sprintf("C0DE000%d", i)}
+			g := &round{code: fmt.Sprintf("C0DE000%d", i)}
 			g.notes = r.listen(notifyName(g.code))
 			rounds = append(rounds, g)
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
-				g.t, g.connect = t, func() *npmClient { return connectNPM(t, c.library, s.broker(), c.transports...) }
+				g.t, g.r, g.connect = t, r.seenBy(t), func() *npmClient { return connectNPM(t, c.library, s.broker(), c.transports...) }
 				g.play(c.endsOn)
 			})
 		}
 	})
+	if t.Failed() {
+		t.FailNow() // the games were not played to their end
+	}
 	secrets := []string{s["DISCORD_BOT_TOKEN"]}
 	for _, g := range rounds {
-		g.t = t
+		g.t, g.r = t, r
 		g.isUnlinked()
 		secrets = append(secrets, g.code)
 	}

@@ -29,6 +29,9 @@ func startRedis(t testing.TB) *redisServer {
 	return &redisServer{s, t, rdb}
 }
 
+// seenBy is the same server for another test, usually a part of the one that started it.
+func (r *redisServer) seenBy(t testing.TB) *redisServer { return &redisServer{r.Server, t, r.rdb} }
+
 // eventually asks every few milliseconds until check has no error.
 func eventually(t testing.TB, what string, check func(context.Context) error) {
 	t.Helper()
