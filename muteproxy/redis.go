@@ -2,6 +2,7 @@ package muteproxy
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -51,6 +52,11 @@ func (r *redisEdge) run(ctx context.Context) {
 	defer r.client.Close()
 	tick := time.NewTicker(gamesEvery)
 	defer tick.Stop()
+	select {
+	case <-r.m.wishes.caughtUp: // before that nobody is known who could be freed
+	case <-ctx.Done():
+		return
+	}
 	migrated, away := false, false
 	for {
 		var err error
@@ -93,8 +99,13 @@ func (r *redisEdge) migrate(ctx context.Context) (done bool, err error) {
 			r.log.Warn("an entry of the ancestor's token list is no token and was passed over")
 			continue
 		}
-		if err := r.m.tokens.add(ctx, secret.New(tok.Reveal()), "migration"); err == nil {
+		switch err := r.m.tokens.add(ctx, secret.New(tok.Reveal()), "migration"); {
+		case err == nil:
 			taken++
+		case bus.IsCode(err, bus.CodeLimited):
+			r.log.Warn("a worker token of the ancestor was not taken over; there are too many", "token", tok.Hash8())
+		case !errors.Is(err, errKnown):
+			return false, err // not stored: all of it again, and no mark before
 		}
 	}
 	if len(all) > 0 {
