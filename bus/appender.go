@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -12,13 +13,14 @@ import (
 )
 
 // Appender stores the messages of many goroutines in one stream with few syncs to
-// disk: while one group is being stored the next one gathers, and a group of more
-// than a few goes as one atomic batch. Under light load each message goes alone and
-// at once. Messages of one goroutine keep their order, since Append returns when its
-// message is stored.
+// disk: while one group is being stored the next one gathers, and a group that is
+// stored sooner as one atomic batch goes so. Under light load each message goes alone
+// and at once. Messages of one goroutine keep their order, since Append returns when
+// its message is stored.
 type Appender[T any] struct {
 	b     *Bus
 	queue chan *appending
+	cost  appendCost // belongs to Run
 }
 
 // appending is one message on its way, and where its outcome goes.
@@ -32,18 +34,13 @@ type appended struct {
 	err error
 }
 
-const (
-	// maxGroup bounds an atomic batch; the server's own limit is 1000 messages.
-	maxGroup = 256
-	// minBatch is the size from which one batch is cheaper than single messages: a
-	// batch costs a staging store, some 2 ms, against a sync for each single one.
-	minBatch = 8
-)
+// maxGroup bounds an atomic batch; the server's own limit is 1000 messages.
+const maxGroup = 256
 
 // NewAppender makes an appender; it works while Run runs. At most backlog callers
 // wait in line; further ones block in Append.
 func NewAppender[T any](b *Bus, backlog int) *Appender[T] {
-	return &Appender[T]{b: b, queue: make(chan *appending, backlog)}
+	return &Appender[T]{b: b, queue: make(chan *appending, backlog), cost: newAppendCost()}
 }
 
 // Append stores v and returns its place in the stream, as Publish does. The id makes
@@ -108,11 +105,15 @@ func (a *Appender[T]) gather(first *appending) []*appending {
 func (a *Appender[T]) store(ctx context.Context, group []*appending) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if len(group) >= minBatch && a.storeBatch(ctx, group) == nil {
+	begin := time.Now()
+	if a.cost.batchIsCheaper(len(group)) && a.storeBatch(ctx, group) == nil {
+		a.cost.sawBatch(time.Since(begin))
 		return
 	}
 	// Few, or the batch was refused (a repeated id refuses it whole): one by one, in
 	// order, which says for each message whether it is stored.
+	begin = time.Now()
+	defer func() { a.cost.sawSingles(len(group), time.Since(begin)) }()
 	acks := make([]jetstream.PubAckFuture, len(group))
 	for i, p := range group {
 		ack, err := a.b.js.PublishMsgAsync(p.msg)

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"strconv"
@@ -234,9 +235,24 @@ func (l *Lease) renewOnce(ctx context.Context) error {
 		jetstream.MsgTTLHeader:              {l.ttl.String()},
 	}}
 	ack, err := l.b.js.PublishMsg(ctx, m)
-	if err != nil {
-		return AsError(err)
+	switch {
+	case err == nil:
+		l.rev = ack.Sequence
+		return nil
+	case IsCode(err, CodeConflict):
+		return l.adopt(ctx, AsError(err))
 	}
-	l.rev = ack.Sequence
+	return AsError(err)
+}
+
+// adopt takes a revision for ours that carries our value: an earlier renewal was
+// stored, and only its answer came too late. Nobody else writes that value, since it
+// holds the instant at which we got the lease.
+func (l *Lease) adopt(ctx context.Context, conflict error) error {
+	e, err := l.kv.Get(ctx, l.key.s)
+	if err != nil || !bytes.Equal(e.Value(), l.value) {
+		return conflict
+	}
+	l.rev = e.Revision()
 	return nil
 }
