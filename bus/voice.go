@@ -25,7 +25,7 @@ type VoiceWish struct {
 type VoiceApplied struct {
 	VoiceState
 	WishID string    `json:"wish_id"`
-	Lane   string    `json:"lane"` // worker, capture or official
+	Lane   string    `json:"lane"` // worker, capture, official, or none when nothing had to be sent
 	At     time.Time `json:"at"`
 	// GameSeen tells that the wish's code was a live game of AutoMuteUs then, so
 	// that its later absence means that the game ended.

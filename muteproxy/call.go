@@ -97,26 +97,13 @@ func newTaskID() string {
 // cameLate is told of a change that was made after it had been given up. If another
 // state is wished by now, the wish is stored anew, and so sent once more.
 func (w *wishes) cameLate(who member, state bus.VoiceState) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	for {
-		e, err := w.store.Get(ctx, who.key())
-		if bus.IsCode(err, bus.CodeNotFound) || err == nil && e.Value.Wish.VoiceState == state {
-			return
+	w.amend(who, func(rec *bus.VoiceRecord) bool {
+		if rec.Wish.VoiceState == state {
+			return false
 		}
-		if err == nil {
-			rec := e.Value
-			rec.Wish.ID, rec.Applied, rec.Failed = newTaskID(), nil, nil
-			_, err = w.store.Update(ctx, who.key(), rec, e.Revision)
-		}
-		switch {
-		case err == nil:
-			return
-		case !bus.IsCode(err, bus.CodeConflict): // somebody wrote meanwhile; what they wrote decides
-			w.m.log.Warn("a late answer of a capture client may have undone a newer wish, which could not be sent again", "guild", who.guild, "user", who.user, "err", err)
-			return
-		}
-	}
+		rec.Wish.ID, rec.Applied, rec.Failed = newTaskID(), nil, nil
+		return true
+	})
 }
 
 // finish takes the result of a call.

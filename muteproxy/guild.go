@@ -249,16 +249,43 @@ func (g *guild) wants(now time.Time) (wants []*want, due time.Time) {
 		case !m.open() || m.calling:
 		case m.due.After(now):
 			due = earliest(due, m.due)
-		case m.applied != nil && m.applied.VoiceState == wish.VoiceState && now.Sub(m.applied.At) < sameFor:
+		case g.fulfilled(u, m, now):
 			g.settleApplied(u, m)
 		case !wish.Free() && now.Sub(wish.At) > staleMute:
 			m.last = refusal{reason: "stale", member: true}
+			g.fail(now, u, m)
+		case g.stillAway(u, m):
 			g.fail(now, u, m)
 		default:
 			wants = append(wants, &want{user: u, state: wish.VoiceState, code: wish.Code, tier: wish.Tier, rev: m.entry.Revision, tried: m.tried})
 		}
 	}
 	return wants, due
+}
+
+// fulfilled says whether a wish needs no call, and notes the state that fulfils it.
+func (g *guild) fulfilled(u bus.UserID, m *memberWork, now time.Time) bool {
+	wish := m.entry.Value.Wish
+	is := g.w.m.voices.stands(member{g.id, u}, wish.VoiceState, m.applied, now)
+	if is && (m.applied == nil || m.applied.VoiceState != wish.VoiceState) {
+		m.applied = &bus.VoiceApplied{VoiceState: wish.VoiceState, Lane: laneNone, At: now.UTC()}
+	}
+	return is
+}
+
+// stillAway says whether a wish that Discord refused because its member was not in voice
+// would be refused again. The first call is always made: the gateway may be late.
+func (g *guild) stillAway(u bus.UserID, m *memberWork) bool {
+	rec := m.entry.Value
+	if rec.Failed == nil || rec.Failed.WishID != rec.Wish.ID || rec.Failed.Reason != reasonNotInVoice {
+		return false
+	}
+	s, known := g.w.m.voices.look(member{g.id, u})
+	if !known || s.inVoice {
+		return false
+	}
+	m.last = refusal{reason: reasonNotInVoice, code: rec.Failed.Code, member: true, absent: true}
+	return true
 }
 
 // reachable says whether some lane may serve the wish sooner or later.

@@ -22,6 +22,9 @@ const (
 
 func (k laneKind) String() string { return [...]string{"worker", "capture", "official"}[k] }
 
+// laneNone stands where nothing had to be sent.
+const laneNone = "none"
+
 // lane is one way to change members of one guild. It belongs to the guild's goroutine.
 type lane struct {
 	id   int

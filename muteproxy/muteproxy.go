@@ -99,6 +99,7 @@ type Muteproxy struct {
 	api     *discord.Client
 	tokens  *tokens
 	metrics *metrics
+	voices  *voices
 	ready   chan struct{}
 	stopped chan struct{} // closed when Run ends
 
@@ -123,6 +124,7 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Muteproxy, error) {
 	m := &Muteproxy{cfg: cfg, bus: b, log: log, api: api, metrics: newMetrics(cfg.Metrics),
 		ready: make(chan struct{}), stopped: make(chan struct{})}
 	m.tokens = newTokens(cfg, log)
+	m.voices = newVoices(b, log, m.voiceSeen)
 	return m, nil
 }
 
@@ -197,6 +199,7 @@ func (m *Muteproxy) start(ctx, work context.Context, running *sync.WaitGroup) er
 	m.mu.Unlock()
 	running.Go(func() { m.tokens.follow(work) })
 	running.Go(func() { w.run(work) })
+	running.Go(func() { m.voices.run(work) })
 	if m.cfg.RedisAddr != "" {
 		r := newRedisEdge(m)
 		running.Go(func() { r.run(work) })
@@ -217,6 +220,16 @@ func (m *Muteproxy) start(ctx, work context.Context, running *sync.WaitGroup) er
 		return nil
 	case <-ctx.Done():
 		return nil
+	}
+}
+
+// voiceSeen is told of every voice state that the gateway shows.
+func (m *Muteproxy) voiceSeen(who member) {
+	m.mu.Lock()
+	w := m.wishes
+	m.mu.Unlock()
+	if w != nil {
+		w.seen(who)
 	}
 }
 

@@ -95,17 +95,30 @@ func run(t testing.TB, f func(context.Context) error) (stop func()) {
 // start runs a muteproxy on a connection of its own.
 func (r *rig) start() (url string, stop func()) {
 	r.t.Helper()
+	m, stop := r.launch()
+	return "http://" + m.Addr(), stop
+}
+
+// startKept does the same for a test that looks inside.
+func (r *rig) startKept() (url string, m *Muteproxy) {
+	r.t.Helper()
+	m, _ = r.launch()
+	return "http://" + m.Addr(), m
+}
+
+func (r *rig) launch() (m *Muteproxy, stop func()) {
+	r.t.Helper()
 	b := must[*bus.Bus](r.t)(r.bus.Component(r.t.Context(), "muteproxy"))
 	cfg := r.cfg
 	cfg.Metrics = prometheus.NewRegistry()
-	m := must[*Muteproxy](r.t)(New(cfg, b, bustest.Log(r.t)))
+	m = must[*Muteproxy](r.t)(New(cfg, b, bustest.Log(r.t)))
 	end := run(r.t, m.Run)
 	select {
 	case <-m.Ready():
 	case <-time.After(20 * time.Second):
 		r.t.Fatal("muteproxy was not ready within 20 s")
 	}
-	return "http://" + m.Addr(), func() { end(); bustest.Close(r.t, b) }
+	return m, func() { end(); bustest.Close(r.t, b) }
 }
 
 // body writes a batch as AutoMuteUs does.

@@ -70,3 +70,52 @@ func (g *guild) settle(u bus.UserID, m *memberWork, rec bus.VoiceRecord) {
 		}
 	})
 }
+
+// seen is told that the gateway showed a member. A wish that waits for them, or that
+// failed because they were not in voice, is tried at once when they are.
+func (w *wishes) seen(who member) {
+	w.mu.Lock()
+	e, known := w.known[who]
+	w.mu.Unlock()
+	if s, ok := w.m.voices.look(who); !known || !awaits(e.Value) || !ok || !s.inVoice {
+		return
+	}
+	w.amend(who, func(rec *bus.VoiceRecord) bool {
+		waits := awaits(*rec)
+		rec.Failed = nil
+		return waits
+	})
+}
+
+// awaits says whether the newest wish failed because its member was not in voice.
+func awaits(r bus.VoiceRecord) bool {
+	f := r.Failed
+	return f != nil && f.WishID == r.Wish.ID && f.Reason == reasonNotInVoice && time.Since(r.Wish.At) < owedFor
+}
+
+// amend changes a stored record, as it is when the change is written; change says whether
+// there is anything to write.
+func (w *wishes) amend(who member, change func(*bus.VoiceRecord) bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for {
+		e, err := w.store.Get(ctx, who.key())
+		if bus.IsCode(err, bus.CodeNotFound) {
+			return
+		}
+		if err == nil {
+			rec := e.Value
+			if !change(&rec) {
+				return
+			}
+			_, err = w.store.Update(ctx, who.key(), rec, e.Revision) // the watch brings it back to us
+		}
+		switch {
+		case err == nil:
+			return
+		case !bus.IsCode(err, bus.CodeConflict):
+			w.m.log.Warn("a wish could not be sent again; a new one will be", "guild", who.guild, "user", who.user, "err", err)
+			return
+		}
+	}
+}

@@ -23,6 +23,9 @@ type refusal struct {
 	limited  bool          // a rate limit; the wish waits and nobody is to blame
 }
 
+// reasonNotInVoice is why a wish waits for its member.
+const reasonNotInVoice = "not_in_voice"
+
 // Rest times after a refusal that concerns a token.
 const (
 	laneRest  = 5 * time.Minute  // a permission that somebody has to give first
@@ -44,7 +47,7 @@ func judge(err error) refusal {
 	case api.Status == http.StatusTooManyRequests:
 		r.reason, r.limited = "rate_limited", true
 	case api.Code == discord.CodeNotInVoice:
-		r.reason, r.member, r.absent = "not_in_voice", true, true
+		r.reason, r.member, r.absent = reasonNotInVoice, true, true
 	case api.Code == discord.CodeUnknownMember || api.Code == discord.CodeUnknownUser:
 		r.reason, r.member = "unknown_member", true
 	case api.Status == http.StatusUnauthorized:

@@ -99,8 +99,8 @@ type request struct {
 	state bus.VoiceState
 }
 
-// sameFor is how long a state that was applied counts as still being so. Later a
-// moderator may have changed it, and the wish is sent again.
+// sameFor is how long a state that was applied counts as still being so where no gateway
+// tells. Later a moderator may have changed it, and the wish is sent again.
 const sameFor = 30 * time.Second
 
 // post stores what is wished and returns one waiter per request. The wishes are
@@ -134,7 +134,7 @@ func (w *wishes) begin(wt *waiter, r request, code string, tier int) (*bus.Write
 	now := time.Now().UTC()
 	w.mu.Lock()
 	last := w.known[wt.who].Value
-	if last.Wish.VoiceState == r.state && last.Applied != nil && last.Applied.WishID == last.Wish.ID && now.Sub(last.Applied.At) < sameFor {
+	if last.Wish.VoiceState == r.state && last.Applied != nil && last.Applied.WishID == last.Wish.ID && w.m.voices.stands(wt.who, r.state, last.Applied, now) {
 		w.mu.Unlock()
 		w.m.metrics.repeated.Inc()
 		wt.done <- outcome{lane: last.Applied.Lane}
