@@ -71,9 +71,16 @@ func (d *Discord) AuditLog(guildID ID) []AuditEntry {
 // auditChanges collects the changes of one entry.
 type auditChanges []AuditChange
 
-// add notes a change whatever the values are.
+// add notes a change whatever the values are; null is left out, as Discord does.
 func (c *auditChanges) add(key string, before, after any) {
-	*c = append(*c, AuditChange{Key: key, Old: rawJSON(before), New: rawJSON(after)})
+	*c = append(*c, AuditChange{Key: key, Old: unlessNull(rawJSON(before)), New: unlessNull(rawJSON(after))})
+}
+
+func unlessNull(raw json.RawMessage) json.RawMessage {
+	if string(raw) == "null" {
+		return nil
+	}
+	return raw
 }
 
 // addRoles notes given or taken roles as Discord does: the key says which, the new value lists them.
@@ -123,7 +130,7 @@ func between(before, after []auditKey) auditChanges {
 	for i := range before {
 		was, is := rawJSON(before[i].value), rawJSON(after[i].value)
 		if string(was) != string(is) {
-			c = append(c, AuditChange{Key: before[i].key, Old: was, New: is})
+			c = append(c, AuditChange{Key: before[i].key, Old: unlessNull(was), New: unlessNull(is)})
 		}
 	}
 	return c

@@ -234,7 +234,11 @@ func newWireCallback(u *use) wireCallback {
 	loading, hidden := u.thinking(), u.hidden()
 	w.Interaction.MessageID, w.Interaction.Loading, w.Interaction.Ephemeral = u.original.id, &loading, &hidden
 	if u.answer != answerDeferUpdate {
-		w.Resource = &wireCallbackResource{u.answer, newWireMessage(u.original)}
+		kind := u.answer
+		if kind == answerDeferred {
+			kind = answerMessage // the description has no other type for a message that is still to come
+		}
+		w.Resource = &wireCallbackResource{kind, newWireMessage(u.original)}
 	}
 	return w
 }

@@ -60,6 +60,7 @@ func (d *Discord) controlRoutes() http.Handler {
 	mux.Handle("PUT /sandbox/guilds/{guild}/roles/{role}", answering(d.controlRole))
 	mux.Handle("PUT /sandbox/applications/{app}", answering(d.controlApplication))
 	d.gatewayControl(mux)
+	d.controlActs(mux)
 	return mux
 }
 
@@ -109,13 +110,18 @@ func (d *Discord) controlVoiceChanges(r *http.Request, _ struct{}) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), min(wait, time.Minute))
+	ctx, cancel := waitContext(r, wait)
 	defer cancel()
 	if wait > 0 {
 		// Nothing happened in time: the empty list below says so.
 		_ = d.Await(ctx, func() bool { return d.LastVoiceChange() > after })
 	}
 	return d.VoiceChanges(after, limit), nil
+}
+
+// waitContext bounds how long a control request waits: a minute at most.
+func waitContext(r *http.Request, wait time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(r.Context(), min(wait, time.Minute))
 }
 
 func page(r *http.Request) (after uint64, limit int, wait time.Duration, err error) {

@@ -140,7 +140,7 @@ func (w *world) get(client *http.Client, url string) (int, string, error) {
 // noLimits are limits that never bite.
 func noLimits() Limits {
 	off := Limit{Requests: -1}
-	return Limits{MemberPatch: off, MemberGet: off, MemberList: off, GuildGet: off, VoiceState: off, Self: off, Gateway: off, Global: -1, Invalid: off}
+	return Limits{MemberPatch: off, MemberGet: off, MemberList: off, GuildGet: off, VoiceState: off, Self: off, Gateway: off, RoleCreate: off, ChannelRename: off, Other: off, Global: -1, Invalid: off}
 }
 
 // advance moves the fake clock of a synctest bubble; outside of one it would be a real wait, so it is not for there.

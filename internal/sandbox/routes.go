@@ -36,7 +36,7 @@ func (r *route) name() string { return r.method + " " + r.pattern }
 // routes is all that the sandbox serves, more exact patterns first. A handler runs with the lock held, at one instant. The
 // families have their tables beside their handlers.
 var routes = slices.Concat(
-	coreRoutes(), accountRoutes(), guildRoutes(), memberRoutes(), banRoutes(), roleRoutes(), channelRoutes(), messageRoutes(),
+	memberRoutes(), coreRoutes(), accountRoutes(), guildRoutes(), banRoutes(), roleRoutes(), channelRoutes(), messageRoutes(),
 	inviteRoutes(), webhookRoutes(), webhookMessageRoutes(), commandRoutes(), callbackRoutes(),
 )
 

@@ -12,7 +12,9 @@ import (
 //  1. a choice among constants becomes an enumeration: same meaning, but usable for query parameters;
 //  2. permission sets may be strings of digits: the description says integer, Discord takes both and bots send strings;
 //  3. objects in request bodies take no unknown keys, so that a misspelt key is found. Not below an allOf of several
-//     members, where each member would refuse the keys of the others.
+//     members, where each member would refuse the keys of the others;
+//  4. the code of a fault inside an invalid form is a name like BASE_TYPE_REQUIRED, as documented, where the description
+//     says number.
 func prepare(raw []byte) ([]byte, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber() // 2^53-1 must not turn into 9.007e15
@@ -24,6 +26,7 @@ func prepare(raw []byte) ([]byte, error) {
 		flattenConstants(m)
 		loosenPermissions(m)
 	})
+	nameFormErrors(doc)
 	c := closer{doc: doc, done: map[string]bool{}}
 	walk(doc, func(m map[string]any) {
 		if body, ok := m["requestBody"].(map[string]any); ok {
@@ -89,6 +92,24 @@ func loosenPermissions(m map[string]any) {
 		schema["pattern"] = "^[0-9]+$"
 		for _, key := range []string{"minimum", "maximum", "format"} {
 			delete(schema, key)
+		}
+	}
+}
+
+// nameFormErrors lets the innermost errors of a form have names.
+func nameFormErrors(doc map[string]any) {
+	at := any(doc)
+	for _, key := range []string{"components", "schemas", "InnerErrors", "properties", "_errors"} {
+		m, ok := at.(map[string]any)
+		if !ok {
+			return
+		}
+		at = m[key]
+	}
+	if list, ok := at.(map[string]any); ok {
+		text := map[string]any{"type": "string"}
+		list["items"] = map[string]any{
+			"type": "object", "properties": map[string]any{"code": text, "message": text}, "required": []any{"code", "message"},
 		}
 	}
 }
