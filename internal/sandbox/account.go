@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"strconv"
 	"strings"
 	"time"
 )
@@ -154,7 +155,7 @@ type wireApplication struct {
 func getApplication(c *call) (any, *apiError) {
 	me := newWireUser(c.me)
 	w := wireApplication{
-		ID: c.me.id, Name: c.me.name, Bot: me, Public: true, VerifyKey: strings.Repeat(c.app.hash.short(), 8), FlagsNew: "0",
+		ID: c.me.id, Name: c.me.name, Bot: me, Public: true, VerifyKey: strings.Repeat(c.app.hash.short(), 8), Flags: c.app.flags(), FlagsNew: strconv.Itoa(c.app.flags()),
 		Redirects: []string{}, Owner: me, Scopes: []string{},
 	}
 	for _, g := range c.d.guilds {

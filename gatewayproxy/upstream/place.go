@@ -1,0 +1,185 @@
+package upstream
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"splashtail/bus"
+)
+
+const (
+	// saveEvery and saveAfter say how far the stored place may lag behind the stream: a
+	// lag only makes a RESUME longer.
+	saveEvery = 250 * time.Millisecond
+	saveAfter = 256
+	// aliveEvery is how often the place of a session without events is stored anew.
+	aliveEvery = 20 * time.Second
+	// resumable is how long after the last sign of life a stored session is tried.
+	// Discord keeps one a few minutes, and the stream knows what it has for five.
+	resumable = 3 * time.Minute
+)
+
+// place is how far a session is stored, in memory and on the bus.
+type place struct {
+	key      string
+	epoch    string
+	sessions *bus.Records[bus.UpstreamSession]
+	readies  *bus.Records[bus.ShardReady]
+	kick     chan struct{}
+
+	mu       sync.Mutex
+	now      bus.UpstreamSession // Session is empty until one is known
+	ready    *bus.ShardReady     // not stored yet
+	unsaved  int
+	savedAt  time.Time
+	revision uint64
+}
+
+func newPlace(u *Upstream, shard int) *place {
+	return &place{key: bus.UpstreamKey(u.plan.shards, shard), epoch: u.epoch, sessions: u.sessions, readies: u.readies, kick: make(chan struct{}, 1)}
+}
+
+// advance takes in an acknowledged event.
+func (p *place) advance(u underway, stored uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if u.session != nil {
+		p.now = bus.UpstreamSession{V: 1, Session: u.session.id, ResumeURL: u.session.url}
+		p.ready = &bus.ShardReady{V: 1, Epoch: p.epoch, Stream: stored, Data: u.ready, At: time.Now().UTC()}
+		p.unsaved = saveAfter
+	}
+	p.now.Seq, p.now.At = u.seq, u.at.UTC()
+	if p.unsaved++; p.unsaved >= saveAfter {
+		select {
+		case p.kick <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// alive notes that Discord still holds the session.
+func (p *place) alive(at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now.At = at.UTC()
+}
+
+// seq is up to where everything is stored.
+func (p *place) seq() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now.Seq
+}
+
+// session is the one that the place is in; empty when there is none.
+func (p *place) session() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now.Session
+}
+
+// run stores the place until ctx ends or somebody else has written it, which is then the
+// error: another process holds the shard.
+func (p *place) run(ctx context.Context) error {
+	tick := time.NewTicker(saveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.kick:
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+		if err := p.save(ctx); bus.IsCode(err, bus.CodeConflict) {
+			return err
+		}
+	}
+}
+
+// save stores the place if it moved. READY is stored first: who finds the session finds
+// what it began with.
+func (p *place) save(ctx context.Context) error {
+	p.mu.Lock()
+	now, ready, revision := p.now, p.ready, p.revision
+	due := p.unsaved > 0 || now.At.Sub(p.savedAt) > aliveEvery
+	unsaved := p.unsaved
+	p.mu.Unlock()
+	if now.Session == "" || !due {
+		return nil
+	}
+	if ready != nil {
+		if _, err := p.readies.Put(ctx, p.key, *ready); err != nil {
+			return fmt.Errorf("what READY said was not stored: %w", err)
+		}
+	}
+	revision, err := p.write(ctx, now, revision)
+	if err != nil {
+		return fmt.Errorf("the place of a session was not stored: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.revision, p.savedAt = revision, now.At
+	p.unsaved -= unsaved
+	if p.ready == ready {
+		p.ready = nil
+	}
+	return nil
+}
+
+// write is compare-and-set, so that a holder that was paused notices its successor. A
+// record of the same session is none of somebody else's making that matters: a write of
+// ours whose answer was lost, or the last one of a former holder.
+func (p *place) write(ctx context.Context, now bus.UpstreamSession, revision uint64) (uint64, error) {
+	next, err := p.put(ctx, now, revision)
+	if !bus.IsCode(err, bus.CodeConflict) {
+		return next, err
+	}
+	found, gerr := p.sessions.Get(ctx, p.key)
+	if gerr != nil || found.Value.Session != now.Session {
+		return 0, err
+	}
+	return p.put(ctx, now, found.Revision)
+}
+
+func (p *place) put(ctx context.Context, now bus.UpstreamSession, revision uint64) (uint64, error) {
+	if revision == 0 {
+		return p.sessions.Create(ctx, p.key, now)
+	}
+	return p.sessions.Update(ctx, p.key, now, revision)
+}
+
+// load takes over the session that the last holder of the shard left; nil when there is
+// none that can be resumed.
+//
+// The stream acknowledges before it writes to disk, so a crash may have taken its last
+// events while the place of them was kept. What the stream really has decides: from its
+// last event on Discord sends again.
+func (p *place) load(ctx context.Context, b *bus.Bus, shard int, now time.Time) (*session, error) {
+	found, err := p.sessions.Get(ctx, p.key)
+	if bus.IsCode(err, bus.CodeNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the session of before cannot be read: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.revision = found.Revision
+	if now.Sub(found.Value.At) > resumable {
+		return nil, nil
+	}
+	last, err := bus.Last(ctx, b, bus.DispatchesOfShard(shard))
+	switch {
+	case bus.IsCode(err, bus.CodeNotFound): // all of them are too old for the stream
+	case err != nil:
+		return nil, fmt.Errorf("the last stored event cannot be read: %w", err)
+	case last.Value.Session != found.Value.Session:
+		return nil, nil // READY itself was lost, and it is not sent again
+	default:
+		found.Value.Seq = min(found.Value.Seq, last.Value.Seq)
+	}
+	p.now, p.savedAt = found.Value, found.Value.At
+	return &session{id: p.now.Session, url: p.now.ResumeURL}, nil
+}

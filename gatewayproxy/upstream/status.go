@@ -1,0 +1,115 @@
+package upstream
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The states of a shard.
+const (
+	stateWaiting     = "waiting"     // for its turn to begin a session
+	stateConnecting  = "connecting"  // until HELLO
+	stateIdentifying = "identifying" // until READY
+	stateResuming    = "resuming"    // until RESUMED
+	stateLive        = "live"        // events come
+	stateBetween     = "between"     // two connections
+	stateBudget      = "budget"      // no new session until the budget is reset
+	stateStopped     = "stopped"     // refused by Discord for good
+)
+
+// ShardStatus is how a shard of this process is.
+type ShardStatus struct {
+	Shard   int       `json:"shard"`
+	State   string    `json:"state"`
+	Since   time.Time `json:"since"`
+	Why     string    `json:"why,omitempty"`
+	Session string    `json:"session,omitempty"` // first 8 characters
+	Seq     int64     `json:"seq"`               // stored up to here
+	Events  uint64    `json:"events"`
+}
+
+// Status is what upstream tells about itself.
+type Status struct {
+	Plan    string        `json:"plan"` // "ok", or what it waits for
+	Shards  int           `json:"shards"`
+	Intents uint64        `json:"intents"`
+	URL     string        `json:"url,omitempty"`
+	Held    []ShardStatus `json:"held"`
+	Budget  struct {
+		Total     int       `json:"total"`
+		Remaining int       `json:"remaining"`
+		ResetAt   time.Time `json:"reset_at,omitzero"`
+	} `json:"identify_budget"`
+}
+
+// show changes the state for the status; false when it was this already.
+func (s *shard) show(state, why string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.State == state && s.state.Why == why {
+		return false
+	}
+	s.state.State, s.state.Why, s.state.Since = state, why, time.Now().UTC()
+	return true
+}
+
+func (s *shard) status() ShardStatus {
+	s.mu.Lock()
+	st := s.state
+	s.mu.Unlock()
+	s.place.mu.Lock()
+	st.Session, st.Seq = s.place.now.Session[:min(len(s.place.now.Session), 8)], s.place.now.Seq
+	s.place.mu.Unlock()
+	st.Events = s.events.Load()
+	return st
+}
+
+// Status tells how every shard of this process is.
+func (u *Upstream) Status() Status {
+	u.mu.Lock()
+	st := Status{Plan: cmp.Or(u.trouble, "ok"), Shards: u.plan.shards, Intents: u.plan.intents, URL: u.plan.url}
+	held := make([]*shard, 0, len(u.held))
+	for _, s := range u.held {
+		held = append(held, s)
+	}
+	u.mu.Unlock()
+	for _, s := range held {
+		st.Held = append(st.Held, s.status())
+	}
+	slices.SortFunc(st.Held, func(a, b ShardStatus) int { return a.Shard - b.Shard })
+	b := u.gate.budget()
+	st.Budget.Total, st.Budget.Remaining, st.Budget.ResetAt = b.Total, b.Remaining, b.ResetAt
+	return st
+}
+
+// blinkFor is how long a shard may be without a connection before we are not ready: a
+// RESUME takes a moment and misses nothing.
+const blinkFor = 15 * time.Second
+
+// Check says why events do not come; nil while they do, or while other processes hold
+// every shard.
+func (u *Upstream) Check(context.Context) error {
+	st := u.Status()
+	if st.Plan != "ok" {
+		return fmt.Errorf("%s", st.Plan)
+	}
+	var bad []string
+	for _, s := range st.Held {
+		blink := s.State != stateStopped && s.State != stateBudget && s.Session != "" && time.Since(s.Since) < blinkFor
+		if s.State != stateLive && !blink {
+			text := fmt.Sprintf("shard %d is %s", s.Shard, s.State)
+			if s.Why != "" {
+				text += " (" + s.Why + ")"
+			}
+			bad = append(bad, text)
+		}
+	}
+	if bad == nil {
+		return nil
+	}
+	return fmt.Errorf("%s", strings.Join(bad, "; "))
+}

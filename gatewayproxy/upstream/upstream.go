@@ -1,0 +1,256 @@
+package upstream
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"splashtail/bus"
+	"splashtail/internal/discord"
+	"splashtail/internal/secret"
+)
+
+// Config is what upstream needs to know. Zero fields mean the defaults that are named.
+type Config struct {
+	Token  secret.Value // of the bot
+	Client *discord.Client
+
+	GatewayURL string // empty: what Discord's API says
+	Shards     int    // how many there are; 0: as many as Discord recommends
+	Only       []int  // the shards that this process may hold; empty: all
+	Intents    uint64 // 0: all that are free, and members and message content where the application may
+	Plain      bool   // no compression
+
+	RedisAddr string // of an AutoMuteUs that uses the same token; empty: none
+	RedisUser string
+	RedisPass secret.Value
+
+	Component string // in the log of commands; default "gatewayproxy"
+	Instance  string // names this process
+	Metrics   prometheus.Registerer
+
+	// IdentifyGap is how long a bucket of max_concurrency rests after an IDENTIFY; 0:
+	// 5.5 s, Discord's 5 s and some slack.
+	IdentifyGap time.Duration
+}
+
+// Upstream holds shards of one bot.
+type Upstream struct {
+	cfg   Config
+	b     *bus.Bus
+	log   *slog.Logger
+	m     *meters
+	api   *api
+	gate  *gate
+	slots chan struct{} // events on their way to the stream
+	life  string        // of this process, in keys of the bus
+
+	sessions *bus.Records[bus.UpstreamSession]
+	readies  *bus.Records[bus.ShardReady]
+	gateways *bus.Records[bus.LeaseHolder]
+	epoch    string // of DISPATCH
+	share    *share
+	work     context.Context // of Run
+	resting  sync.WaitGroup  // buckets that rest after an IDENTIFY
+	planned  chan struct{}   // closed when plan is known
+
+	mu      sync.Mutex
+	plan    plan
+	trouble string // why there is no plan yet
+	held    map[int]*shard
+}
+
+// plan is what all shards have in common.
+type plan struct {
+	shards  int
+	url     string
+	intents uint64
+}
+
+// New checks the config. It does no I/O.
+func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Upstream, error) {
+	switch {
+	case cfg.Token.IsZero():
+		return nil, errors.New("the gateway needs the token of a bot; set DISCORD_BOT_TOKEN")
+	case cfg.Client == nil:
+		return nil, errors.New("the gateway needs a client of Discord's API")
+	case cfg.Shards < 0:
+		return nil, errors.New("NUM_SHARDS must not be negative")
+	}
+	for _, n := range cfg.Only {
+		if n < 0 || n >= cfg.Shards {
+			return nil, fmt.Errorf("shard %d does not exist: NUM_SHARDS is %d", n, cfg.Shards)
+		}
+	}
+	if cfg.Component == "" {
+		cfg.Component = "gatewayproxy"
+	}
+	if cfg.Instance == "" {
+		cfg.Instance = cfg.Component
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = prometheus.NewRegistry()
+	}
+	if cfg.IdentifyGap == 0 {
+		cfg.IdentifyGap = identifyGap
+	}
+	m, err := newMeters(cfg.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("the gateway's metrics cannot be registered: %w", err)
+	}
+	u := &Upstream{cfg: cfg, b: b, log: log, m: m, api: &api{cfg.Client, cfg.Token}, slots: make(chan struct{}, underWay), life: newID(),
+		trouble: "Discord has not been asked yet", planned: make(chan struct{}), held: map[int]*shard{}}
+	u.gate = &gate{b: b, log: log, m: m, api: u.api, token: cfg.Token, instance: cfg.Instance, gap: cfg.IdentifyGap}
+	if cfg.RedisAddr != "" {
+		u.gate.lock = newIdentifyLock(cfg.RedisAddr, cfg.RedisUser, cfg.RedisPass, cfg.Token)
+	}
+	return u, nil
+}
+
+func newID() string { return strings.ToLower(rand.Text()) }
+
+// Planned is closed when Shards is known.
+func (u *Upstream) Planned() <-chan struct{} { return u.planned }
+
+// Shards is how many shards the bot has in all processes; 0 until Planned.
+func (u *Upstream) Shards() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.plan.shards
+}
+
+// Run holds shards until ctx ends, and leaves their sessions so that they can be
+// resumed. Errors: the bus cannot be used. That Discord cannot be reached or refuses us
+// is no error: Check and the status say so.
+func (u *Upstream) Run(ctx context.Context) error {
+	u.work = ctx
+	if u.gate.lock != nil {
+		defer u.gate.lock.close()
+	}
+	if err := u.openRecords(ctx); err != nil {
+		return fmt.Errorf("the gateway cannot use the bus: %w", err)
+	}
+	if !u.findPlan(ctx) {
+		return nil
+	}
+	only := u.cfg.Only
+	if len(only) == 0 {
+		for n := range u.plan.shards {
+			only = append(only, n)
+		}
+	}
+	u.share = newShare(len(only), u.log)
+	var parts sync.WaitGroup
+	if len(u.cfg.Only) == 0 {
+		parts.Go(func() { u.announce(ctx) })
+		parts.Go(func() { u.watchShare(ctx) })
+	}
+	for _, n := range only {
+		parts.Go(func() { u.keep(ctx, n) })
+	}
+	parts.Wait()
+	u.resting.Wait()
+	return nil
+}
+
+func (u *Upstream) openRecords(ctx context.Context) error {
+	info, err := bus.InfoOf(ctx, u.b, bus.AllDispatches())
+	if err != nil {
+		return err
+	}
+	u.epoch = info.Epoch
+	if u.sessions, err = bus.OpenRecords(ctx, u.b, bus.UpstreamSessions()); err != nil {
+		return err
+	}
+	if u.readies, err = bus.OpenRecords(ctx, u.b, bus.ShardReadies()); err != nil {
+		return err
+	}
+	if u.gateways, err = bus.OpenRecords(ctx, u.b, bus.LiveGateways()); err != nil {
+		return err
+	}
+	u.gate.budgets, err = bus.OpenRecords(ctx, u.b, bus.IdentifyBudgets())
+	return err
+}
+
+// findPlan asks Discord until it answers; false when ctx ended first.
+func (u *Upstream) findPlan(ctx context.Context) bool {
+	for failures := 0; ctx.Err() == nil; failures++ {
+		p, err := u.askPlan(ctx)
+		u.mu.Lock()
+		if err == nil {
+			u.plan, u.trouble = p, ""
+			u.mu.Unlock()
+			close(u.planned)
+			return true
+		}
+		u.trouble = "Discord did not say how to connect: " + err.Error()
+		u.mu.Unlock()
+		if ctx.Err() != nil {
+			return false
+		}
+		var refused *discord.APIError
+		if errors.As(err, &refused) && refused.Status == 401 {
+			u.log.Error("Discord refuses the bot's token; set DISCORD_BOT_TOKEN", "err", err)
+			failures = max(failures, 6)
+		} else {
+			u.log.Warn("Discord did not say how to connect; trying again", "err", err)
+		}
+		wait(ctx, max(backoff(failures), 250*time.Millisecond))
+	}
+	return false
+}
+
+func (u *Upstream) askPlan(ctx context.Context) (plan, error) {
+	info, err := u.api.gatewayBot(ctx)
+	if err != nil {
+		return plan{}, err
+	}
+	p := plan{shards: u.cfg.Shards, url: u.cfg.GatewayURL, intents: u.cfg.Intents}
+	if p.url == "" {
+		p.url = info.URL
+	}
+	if p.shards == 0 {
+		if p.shards, err = u.countBefore(ctx); err != nil {
+			return plan{}, err
+		}
+	}
+	if p.shards == 0 {
+		p.shards = max(info.Shards, 1)
+	}
+	if p.intents == 0 {
+		app, err := u.api.application(ctx)
+		if err != nil {
+			return plan{}, err
+		}
+		var without []string
+		if p.intents, without = defaultIntents(app.Flags); without != nil {
+			u.log.Warn("the application may not see everything; allow it in Discord's developer portal", "without", strings.Join(without, ", "))
+		}
+	}
+	return p, nil
+}
+
+// countBefore gives the number of shards of the sessions that can still be resumed, so
+// that a recommendation that changed does not end them all, and processes that start at
+// different times agree; 0 when there are none.
+func (u *Upstream) countBefore(ctx context.Context) (int, error) {
+	all, err := u.sessions.All(ctx, ">")
+	if err != nil {
+		return 0, err
+	}
+	count, newest := 0, time.Now().Add(-resumable)
+	for _, e := range all {
+		var shards, shard int
+		if _, err := fmt.Sscanf(e.Key, "%d.%d", &shards, &shard); err == nil && e.Value.At.After(newest) {
+			count, newest = shards, e.Value.At
+		}
+	}
+	return count, nil
+}
