@@ -10,6 +10,7 @@ type dispatch struct {
 	name     string
 	guild    *guild // nil: of no guild, or of one that its bots cannot see any more
 	guildID  ID     // decides the shard; zero = shard 0
+	outage   bool   // the guild is unavailable
 	body     json.RawMessage
 	redacted json.RawMessage // body without what a message says; nil until a session needs it
 	about    subject
@@ -73,7 +74,7 @@ func (d *Discord) newDispatch(guildID ID, event string, payload any) *dispatch {
 		d.log.Error("an event was not sent: its payload is not JSON", "event", event, "guild", guildID, "error", err)
 		return nil
 	}
-	e := &dispatch{name: event, guild: d.guilds[guildID], guildID: guildID, body: body}
+	e := &dispatch{name: event, guild: d.guilds[guildID], guildID: guildID, outage: d.gateway.outages[guildID], body: body}
 	if looksInside(event) {
 		// Keys of another type than expected stay zero, which no rule below matches.
 		_ = json.Unmarshal(body, &e.about)
@@ -86,7 +87,7 @@ func (e *dispatch) reaches(s *gatewaySession) bool {
 	if e.guildID == 0 {
 		return true
 	}
-	if e.guild == nil {
+	if e.guild == nil || e.outage {
 		return false
 	}
 	me := e.guild.members[s.app.user.id]

@@ -89,6 +89,7 @@ type gateway struct {
 	starts    map[ID]*starts // by application
 	asked     map[membersKey]time.Time
 	presences map[ID]presence // of users that are online
+	outages   map[ID]bool     // guilds that are unavailable
 	counts    GatewayCounts
 	records   ring[GatewayRecord]
 	ended     bool // Run has ended: no connection is taken any more
@@ -98,7 +99,7 @@ type gateway struct {
 func newGateway(s GatewaySettings) gateway {
 	return gateway{
 		settings: s.withDefaults(), sessions: map[string]*gatewaySession{}, conns: map[*gatewayConn]struct{}{},
-		starts: map[ID]*starts{}, asked: map[membersKey]time.Time{}, presences: map[ID]presence{}, records: newRing[GatewayRecord](gatewayRecords),
+		starts: map[ID]*starts{}, asked: map[membersKey]time.Time{}, presences: map[ID]presence{}, outages: map[ID]bool{}, records: newRing[GatewayRecord](gatewayRecords),
 		counts: GatewayCounts{Closes: map[int]int{}},
 	}
 }

@@ -19,6 +19,9 @@ type Burst struct {
 	First int `json:"first"`
 	// Rate is how many per second; zero means as fast as they can be made.
 	Rate int `json:"rate"`
+	// Window lets the burst wait while a connected session has more than that many dispatches to read yet; zero means that
+	// it waits for nobody, so a client that is slower than its log is long gets lost.
+	Window int `json:"window"`
 }
 
 const (
@@ -30,8 +33,8 @@ const (
 
 // Burst sends the messages. It ends early with the error of ctx, or when the guild, channel or author are gone.
 func (d *Discord) Burst(ctx context.Context, b Burst) error {
-	if b.Count < 0 || b.Count > maxBurst || b.Rate < 0 {
-		return fmt.Errorf("sandbox: a burst has 0 to %d messages and no negative rate; nothing was sent", maxBurst)
+	if b.Count < 0 || b.Count > maxBurst || b.Rate < 0 || b.Window < 0 {
+		return fmt.Errorf("sandbox: a burst has 0 to %d messages and no negative rate or window; nothing was sent", maxBurst)
 	}
 	if b.First == 0 {
 		b.First = 1
@@ -53,6 +56,10 @@ func (d *Discord) Burst(ctx context.Context, b Burst) error {
 			return err
 		}
 		sent += max(n, 0)
+		if b.Window > 0 {
+			// An error is that of ctx, which is looked at next.
+			_ = d.Await(ctx, func() bool { return d.mostBehind() <= b.Window })
+		}
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("sandbox: the burst ended after %d of %d messages: %w", sent, b.Count, err)
 		}
@@ -64,6 +71,19 @@ func (d *Discord) Burst(ctx context.Context, b Burst) error {
 		}
 	}
 	return nil
+}
+
+// mostBehind is how many dispatches the slowest connected session has not taken yet.
+func (d *Discord) mostBehind() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	most := 0
+	for c := range d.gateway.conns {
+		if c.session != nil {
+			most = max(most, int(c.session.seq()-c.taken))
+		}
+	}
+	return most
 }
 
 // burst sends n messages in one step, the first with this number.

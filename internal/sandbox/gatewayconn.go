@@ -53,7 +53,7 @@ type gatewayConn struct {
 
 	session  *gatewaySession // nil before IDENTIFY or RESUME and after op 9
 	taken    uint64          // of the session's log: what the writer has got
-	payload  bool            // IDENTIFY asked for compressed payloads
+	payload  bool            // large frames are compressed one by one
 	control  []controlFrame
 	closing  *closing
 	silent   bool // sends nothing any more

@@ -54,7 +54,12 @@ type gatewayForm struct {
 }
 
 func newGatewayForm(s GatewaySettings) gatewayForm {
-	n := func(d time.Duration) int { return int(d / time.Millisecond) }
+	n := func(d time.Duration) int {
+		if d < 0 {
+			return -1 // off, also when it is less than a millisecond below zero
+		}
+		return int(d / time.Millisecond)
+	}
 	return gatewayForm{
 		HeartbeatMS: n(s.HeartbeatInterval), IdentifyEveryMS: n(s.IdentifyEvery), MaxConcurrency: s.MaxConcurrency,
 		IdentifyLimit: s.IdentifyLimit, Shards: s.Shards, GuildsPerShard: s.GuildsPerShard, KeepSessionMS: n(s.KeepSession),

@@ -38,10 +38,15 @@ func newGatewayWorld(t *testing.T, s GatewaySettings) *gatewayWorld {
 	w := &gatewayWorld{world: newWorld(t, Config{Limits: noLimits(), Gateway: s})}
 	w.all = must(w.AddApplication(ApplicationSpec{Name: "watcher", MembersIntent: true, PresenceIntent: true, MessageContentIntent: true}))(t)
 	w.ok(w.AddMember(w.guild, w.all.ID))
-	srv := httptest.NewServer(w)
-	t.Cleanup(srv.Close)
-	w.url = "ws" + strings.TrimPrefix(srv.URL, "http")
+	w.url = newServer(t, w.Discord)
 	return w
+}
+
+// newServer serves a sandbox and gives the address of its gateway.
+func newServer(t testing.TB, d *Discord) string {
+	srv := httptest.NewServer(d)
+	t.Cleanup(srv.Close)
+	return "ws" + strings.TrimPrefix(srv.URL, "http")
 }
 
 // gatewayClient is a client that does nothing by itself.
@@ -98,7 +103,7 @@ func (w *gatewayWorld) dialQuiet(path string) *gatewayClient {
 	c := &gatewayClient{t: w.t, ws: ws, ctx: ctx}
 	switch {
 	case strings.Contains(path, "zlib-stream"):
-		c.text = inflater()
+		c.text = inflater(w.t)
 	case strings.Contains(path, "zstd-stream"):
 		c.text = zstdReader(w.t)
 	default:
@@ -113,27 +118,25 @@ func (w *gatewayWorld) dialQuiet(path string) *gatewayClient {
 	return c
 }
 
-// inflater reads one zlib stream message by message, as clients do: each message ends with an empty block.
-func inflater() func([]byte) ([]byte, error) {
-	var in, out bytes.Buffer
-	var z io.ReadCloser
+// inflater reads one zlib stream message by message: each ends with an empty block.
+func inflater(t *testing.T) func([]byte) ([]byte, error) {
+	in, feed := io.Pipe()
+	t.Cleanup(func() { feed.Close() })
+	var dec *json.Decoder
 	return func(b []byte) ([]byte, error) {
 		if !bytes.HasSuffix(b, []byte{0, 0, 0xff, 0xff}) {
 			return nil, fmt.Errorf("the message ends with % x", b[max(len(b)-4, 0):])
 		}
-		in.Write(b)
-		if z == nil {
-			var err error
-			if z, err = zlib.NewReader(&in); err != nil {
+		go feed.Write(b)
+		if dec == nil {
+			z, err := zlib.NewReader(in)
+			if err != nil {
 				return nil, err
 			}
+			dec = json.NewDecoder(z)
 		}
-		out.Reset()
-		// The stream goes on after the last byte that there is, so its end is always unexpected.
-		if _, err := io.Copy(&out, z); err != nil && err != io.ErrUnexpectedEOF {
-			return nil, err
-		}
-		return bytes.Clone(out.Bytes()), nil
+		var raw json.RawMessage
+		return raw, dec.Decode(&raw)
 	}
 }
 
@@ -277,18 +280,7 @@ func (w *gatewayWorld) say(n int) {
 	w.ok(w.Burst(context.Background(), Burst{Guild: w.guild, Channel: w.text, Author: w.ana, Count: 1, First: n}))
 }
 
-// contents gives what the messages among frames say.
-func contents(t *testing.T, frames []message) []string {
-	t.Helper()
-	var list []string
-	for _, m := range frames {
-		if m.name() == "MESSAGE_CREATE" {
-			list = append(list, content(t, m))
-		}
-	}
-	return list
-}
-
+// content is what a message says.
 func content(t *testing.T, m message) string {
 	t.Helper()
 	var d struct{ Content string }

@@ -65,15 +65,15 @@ func (d *Discord) identify(c *gatewayConn, data json.RawMessage, now time.Time) 
 	if !d.mayStart(c, s, now) {
 		return
 	}
-	c.payload = string(q.Compress) == "true" && c.compress == ""
+	s.payload = string(q.Compress) == "true"
 	d.gateway.sessions[s.id] = s
 	s.attach(c, 0)
 	d.note(s, GatewayRecord{Kind: GatewayIdentified, Path: c.path})
 	d.gateway.counts.Identifies++
+	d.greet(s, c, q.Shard != nil)
 	if p := readPresence(q.Presence); p != nil {
 		d.setPresence(a.user, *p)
 	}
-	d.greet(s, c, q.Shard != nil)
 }
 
 // complete says whether what Discord requires is there and in bounds.

@@ -88,6 +88,10 @@ func (d *Discord) greet(s *gatewaySession, c *gatewayConn, sharded bool) {
 	}
 	available := false
 	for _, id := range guilds {
+		if d.gateway.outages[id] {
+			s.add("GUILD_DELETE", rawJSON(unavailableGuild{id, true}))
+			continue
+		}
 		s.add("GUILD_CREATE", rawJSON(d.newGuildCreate(d.guilds[id], s, &available)))
 	}
 }
@@ -101,7 +105,7 @@ type guildCreate struct {
 	Large           bool              `json:"large"`
 	MemberCount     int               `json:"member_count"`
 	Members         []wireMember      `json:"members"`
-	Channels        any               `json:"channels"`
+	Channels        []wireChannel     `json:"channels"`
 	Threads         []struct{}        `json:"threads"`
 	VoiceStates     []guildVoiceState `json:"voice_states"`
 	Presences       []wirePresence    `json:"presences"`
@@ -116,7 +120,7 @@ func (d *Discord) newGuildCreate(g *guild, s *gatewaySession, unavailable *bool)
 	me := g.members[s.app.user.id]
 	w := guildCreate{
 		wireGuild: newWireGuild(g), Unavailable: unavailable, JoinedAt: wireTime(me.joined), Large: len(g.members) > s.large,
-		MemberCount: len(g.members), Members: []wireMember{}, Channels: gatewayChannels(g), Threads: []struct{}{},
+		MemberCount: len(g.members), Members: []wireMember{}, Channels: wireChannels(g), Threads: []struct{}{},
 		VoiceStates: []guildVoiceState{}, Presences: []wirePresence{}, StageInstances: []struct{}{},
 		ScheduledEvents: []struct{}{}, Sounds: []struct{}{},
 	}
@@ -146,14 +150,16 @@ func (d *Discord) joinedGuild(g *guild, u *user) {
 	}
 }
 
-// SetUnavailable makes a guild unavailable to its bots, as an outage does, or available again. Its state and its REST routes
-// stay as they are.
+// SetUnavailable makes a guild unavailable on the gateway, as an outage does, or available again. Its state and its REST
+// routes stay as they are; its events are lost meanwhile.
 func (d *Discord) SetUnavailable(guildID ID, unavailable bool) error {
 	_, err := edit(d, guildID, func(g *guild) (ID, error) {
 		if unavailable {
 			d.emit(g.id, "GUILD_DELETE", unavailableGuild{g.id, true})
+			d.gateway.outages[g.id] = true
 			return 0, nil
 		}
+		delete(d.gateway.outages, g.id)
 		available := false
 		for _, s := range d.gateway.sessions {
 			if g.members[s.app.user.id] != nil && s.serves(g.id) && s.intents&IntentGuilds != 0 {
@@ -184,41 +190,4 @@ func newGuildVoiceState(g *guild, m *member) guildVoiceState {
 		ChannelID: nullableID(m.channel), UserID: m.user.id, SessionID: m.session, Deaf: m.deaf, Mute: m.mute,
 		SelfDeaf: m.selfDeaf, SelfMute: m.selfMute, Suppress: g.onStage(m),
 	}
-}
-
-// gatewayChannels are the channels of a guild. Bots get all of them, whatever they may see.
-func gatewayChannels(g *guild) []gatewayChannel {
-	list := []gatewayChannel{}
-	for _, id := range sortedIDs(g.channels) {
-		c := g.channels[id]
-		w := gatewayChannel{ID: c.id, Type: c.kind, GuildID: g.id, Name: c.name, Overwrites: []gatewayOverwrite{}}
-		for _, target := range sortedIDs(c.overwrites) {
-			o := c.overwrites[target]
-			kind := 1
-			if g.roles[target] != nil {
-				kind = 0
-			}
-			w.Overwrites = append(w.Overwrites, gatewayOverwrite{target, kind, o.Allow, o.Deny})
-		}
-		list = append(list, w)
-	}
-	return list
-}
-
-type gatewayChannel struct {
-	ID         ID                 `json:"id"`
-	Type       int                `json:"type"`
-	GuildID    ID                 `json:"guild_id"`
-	Name       string             `json:"name"`
-	Position   int                `json:"position"`
-	Flags      int                `json:"flags"`
-	ParentID   nullableID         `json:"parent_id"`
-	Overwrites []gatewayOverwrite `json:"permission_overwrites"`
-}
-
-type gatewayOverwrite struct {
-	ID    ID          `json:"id"`
-	Type  int         `json:"type"`
-	Allow Permissions `json:"allow"`
-	Deny  Permissions `json:"deny"`
 }

@@ -109,7 +109,7 @@ func (d *Discord) open(c *gatewayConn, version string) bool {
 	default:
 		c.close(closeVersion, "Invalid API version.")
 	}
-	if !g.faults.NoHello {
+	if !g.faults.NoHello && !g.faults.Silent {
 		c.push(opHello, rawJSON(hello{c.interval.Milliseconds(), []string{}}))
 	}
 	d.changed()
@@ -237,6 +237,9 @@ func (d *Discord) nextWork(c *gatewayConn) work {
 	}
 	var next time.Time
 	w.due, next = c.take(now, g.settings)
+	if len(w.due) > 0 {
+		d.changed()
+	}
 	if c.closing != nil {
 		w.end = c.closing
 		g.counts.Closes[w.end.code]++

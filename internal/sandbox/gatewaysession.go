@@ -16,7 +16,8 @@ type gatewaySession struct {
 	shards   int
 	version  int // of the API: 9 or 10
 	intents  Intents
-	large    int // from how many members on GUILD_CREATE leaves out those that are offline
+	payload  bool // IDENTIFY asked for compressed payloads
+	large    int  // from how many members on GUILD_CREATE leaves out those that are offline
 	log      ring[sent]
 	conn     *gatewayConn // nil: nobody is connected
 	lost     time.Time    // since when nobody is
@@ -72,6 +73,7 @@ func (s *gatewaySession) attach(c *gatewayConn, seq uint64) {
 		old.close(closeUnknown, "The session was resumed on another connection.")
 	}
 	s.conn, c.session, c.taken = c, s, seq
+	c.payload = s.payload && c.compress == "" // a stream wins
 	c.poke()
 }
 

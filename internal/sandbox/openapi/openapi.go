@@ -34,6 +34,7 @@ import (
 
 // Spec is the loaded description. It may be used by many goroutines.
 type Spec struct {
+	doc     *openapi3.T
 	router  routers.Router
 	version *regexp.Regexp // the part of a path before the description's
 
@@ -93,7 +94,7 @@ func Load(path string) (*Spec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("openapi: %s: %w", path, err)
 	}
-	return &Spec{router: router, version: regexp.MustCompile(`^/api(/v\d+)?/`), seen: map[string]int{}}, nil
+	return &Spec{doc: doc, router: router, version: regexp.MustCompile(`^/api(/v\d+)?/`), seen: map[string]int{}}, nil
 }
 
 // Operations lists the operation ids that were called so far, sorted.
