@@ -19,6 +19,8 @@ type bucket struct {
 	serial bool
 
 	inFlight int
+	untold   int                  // of those, sent before the window was known
+	heir     *bucket              // who took over, when headers told that this one is not one of its own
 	waiting  []*waiter            // most urgent class first, then in order of arrival
 	blocked  time.Time            // after a 429 of a bucket whose window is not known
 	held     map[string]time.Time // parts of the route that a sublimit holds back
@@ -43,7 +45,7 @@ func (b *bucket) free(now time.Time) bool {
 	case now.Before(b.blocked), b.serial && b.inFlight > 0:
 		return false
 	case b.window != nil:
-		return b.window.Free(now) > 0
+		return b.window.Free(now) > b.untold
 	}
 	return b.open || b.inFlight == 0
 }
@@ -56,6 +58,9 @@ func (b *bucket) next(now time.Time) time.Time {
 	case b.serial && b.inFlight > 0:
 		return time.Time{}
 	case b.window != nil:
+		if free := b.window.Free(now); free > 0 && free <= b.untold {
+			return time.Time{}
+		}
 		return b.window.Next(now)
 	case b.open || b.inFlight == 0:
 		return now
@@ -103,16 +108,44 @@ func (b *bucket) remove(w *waiter) {
 func (b *bucket) send(p *Permit, now time.Time) {
 	b.inFlight++
 	b.last = now
-	if b.window != nil {
-		p.ticket, p.ticketed = b.window.Take(now), true
+	if b.window == nil {
+		b.untold++
+		return
+	}
+	p.ticket, p.ticketed = b.window.Take(now), true
+}
+
+// back counts a request that is not on its way any more.
+func (b *bucket) back(p *Permit, now time.Time) {
+	b.inFlight--
+	b.last = now
+	if !p.ticketed {
+		b.untold--
+	}
+}
+
+// takeOver moves who waits and what is on its way from a bucket that turned out to be
+// this one.
+func (b *bucket) takeOver(old *bucket) {
+	b.inFlight += old.inFlight
+	b.untold += old.inFlight // tickets of the old window are worth nothing here
+	for _, w := range old.waiting {
+		b.add(w)
+	}
+	for part, until := range old.held {
+		b.hold(part, until)
+	}
+	b.blocked = later(b.blocked, old.blocked)
+	old.inFlight, old.untold, old.waiting, old.heir = 0, 0, nil, b
+	if old.timer != nil {
+		old.timer.Stop()
 	}
 }
 
 // answered learns from the headers of an answer, if it had any. A request that had no
 // ticket, because the window was not known then, gets one afterwards.
 func (b *bucket) answered(p *Permit, now time.Time, status int, rl RateLimit) {
-	b.inFlight--
-	b.last = now
+	b.back(p, now)
 	if rl.Known {
 		b.learn(p, now, rl)
 		return
@@ -135,8 +168,7 @@ func (b *bucket) learn(p *Permit, now time.Time, rl RateLimit) {
 
 // refused holds the bucket back after a 429 that emptied it.
 func (b *bucket) refused(p *Permit, now time.Time, wait time.Duration) {
-	b.inFlight--
-	b.last = now
+	b.back(p, now)
 	if until := now.Add(wait + slack); until.After(b.blocked) {
 		b.blocked = until
 	}
@@ -147,8 +179,7 @@ func (b *bucket) refused(p *Permit, now time.Time, wait time.Duration) {
 
 // lost is told of a request without an answer, or whose answer belongs elsewhere.
 func (b *bucket) lost(p *Permit, now time.Time) {
-	b.inFlight--
-	b.last = now
+	b.back(p, now)
 	if p.ticketed {
 		b.window.Lost(p.ticket)
 	}

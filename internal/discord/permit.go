@@ -59,8 +59,16 @@ func (p *Permit) finish(now time.Time) bool {
 		return false
 	}
 	p.over = true
+	p.inherit()
 	p.bucket.owner.global.answered(p.place, now)
 	return true
+}
+
+// inherit finds the bucket that took over from the one the request was sent by.
+func (p *Permit) inherit() {
+	for p.bucket.heir != nil {
+		p.bucket, p.ticketed = p.bucket.heir, false
+	}
 }
 
 // invalid says whether an answer counts towards the ban of our address.
@@ -95,7 +103,7 @@ func (p *Permit) limited(now time.Time, rl RateLimit, refused *APIError) {
 		p.learn(now, http.StatusTooManyRequests, rl)
 		p.target().hold(p.ask.part(), until)
 	default:
-		l.hash(p.bucket.owner, p.ask, rl)
+		p.told(rl, now)
 		if to := p.target(); to != p.bucket {
 			p.bucket.lost(p, now)
 			to.blocked = later(to.blocked, until)
@@ -113,10 +121,16 @@ func (p *Permit) target() *bucket {
 	return p.bucket
 }
 
+// told notes which bucket the headers name.
+func (p *Permit) told(rl RateLimit, now time.Time) {
+	p.l.hash(p.bucket.owner, p.ask, rl, now)
+	p.inherit()
+}
+
 // learn puts an answer to the account of the bucket that its headers name.
 func (p *Permit) learn(now time.Time, status int, rl RateLimit) {
 	if rl.Known {
-		p.l.hash(p.bucket.owner, p.ask, rl)
+		p.told(rl, now)
 	}
 	to := p.target()
 	if to == p.bucket {

@@ -123,7 +123,13 @@ func (w *Window) Done(t Ticket, now time.Time, rl RateLimit) {
 	w.limit = rl.Limit
 	end := now.Add(rl.ResetAfter + slack)
 	switch {
-	case t.gen != w.gen && (w.resets.IsZero() || end.Before(w.resets.Add(-sameEnd))):
+	case t.gen != w.gen && w.resets.IsZero():
+		// It was sent in the last window. If Discord counted it in one that is open after
+		// ours began, then in ours; when that ends, an answer of its own will tell.
+		if end.After(w.opened.Add(slack)) {
+			w.used = max(w.used+1, rl.Limit-rl.Remaining)
+		}
+	case t.gen != w.gen && end.Before(w.resets.Add(-sameEnd)):
 		// The answer of a window that is gone never raises or lowers the budget.
 	case w.resets.IsZero() || end.After(w.resets.Add(sameEnd)):
 		// The first answer, or Discord's window is a later one than we thought.
