@@ -285,7 +285,7 @@ func (br *Broker) serveStatus() (*bus.Service, error) {
 		Status: func(ctx context.Context) (bool, any) {
 			s := Status{
 				Connections: br.gate.connections(), Redis: "ok",
-				Edge: br.edge.held.Load(), EdgeAt: br.edge.at.Load(), Draining: br.door.draining.Load(),
+				Edge: br.edge.held.Load(), EdgeAt: br.edge.caughtUp(), Draining: br.door.draining.Load(),
 			}
 			s.Owners, s.Ready = br.hub.counts()
 			if err := br.redis.edge.ping(ctx); err != nil {

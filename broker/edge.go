@@ -32,9 +32,11 @@ type edge struct {
 	at   atomic.Uint64 // the last sequence that Redis has
 	held atomic.Bool
 
-	mu    sync.Mutex
-	epoch string
-	moved chan struct{} // closed and replaced when at moves
+	mu     sync.Mutex
+	epoch  string
+	moved  chan struct{}   // closed and replaced when at or upTo moves
+	upTo   uint64          // at, and past events that cannot be read
+	passed map[uint64]bool // events beyond upTo that cannot be read
 
 	pushed func(cursor) // for tests: called after each group
 }
@@ -73,7 +75,7 @@ const (
 var errRewind = errors.New("the place in Redis is another than thought")
 
 func newEdge(b *bus.Bus, log *slog.Logger, m *meters, instance string, r *redisEdge) *edge {
-	return &edge{b: b, log: log, m: m, instance: instance, redis: r, moved: make(chan struct{})}
+	return &edge{b: b, log: log, m: m, instance: instance, redis: r, moved: make(chan struct{}), passed: map[uint64]bool{}}
 }
 
 // run writes whenever this process holds the lease, until ctx ends.
@@ -111,6 +113,7 @@ func (e *edge) hold(ctx context.Context) {
 		f := bus.Follower{Batch: edgeGroup, Unreadable: func(_ string, seq uint64, err error) {
 			e.m.edgeEvents.WithLabelValues("unreadable").Inc()
 			e.log.Error("a stored event cannot be read; it is passed over", "seq", seq, "err", err)
+			e.pass(seq)
 		}}
 		err = bus.Follow(ctx, e.b, f, bus.AllCapture(), from, e.write)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, errRewind) {
@@ -195,7 +198,7 @@ func (e *edge) mirrored(ctx context.Context) (bus.Position, error) {
 // write puts a group into Redis, again until Redis confirms it.
 func (e *edge) write(ctx context.Context, events []bus.Delivery[bus.CaptureEvent]) error {
 	prev := e.at.Load()
-	e.noteGap(prev, events[0].Seq)
+	e.noteGap(e.caughtUp(), events[0].Seq)
 	group := make([]step, len(events))
 	for i, d := range events {
 		if i > 0 {
@@ -255,41 +258,6 @@ func (e *edge) settle(p pushed, prev uint64, group []step) error {
 	return nil
 }
 
-// noteGap counts events that the stream let go before Redis had them.
-func (e *edge) noteGap(before, next uint64) {
-	if next > before+1 {
-		lost := next - before - 1
-		e.m.edgeEvents.WithLabelValues("expired").Add(float64(lost))
-		e.log.Error("events waited for Redis longer than the stream keeps them; the oldest are lost", "count", lost, "seq", next)
-	}
-}
-
-// reached tells how far Redis is.
-func (e *edge) reached(seq uint64) {
-	e.at.Store(seq)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	close(e.moved)
-	e.moved = make(chan struct{})
-}
-
-// flush returns when Redis has everything up to seq, or ctx's error.
-func (e *edge) flush(ctx context.Context, seq uint64) error {
-	for {
-		e.mu.Lock()
-		moved := e.moved
-		e.mu.Unlock()
-		if e.at.Load() >= seq {
-			return nil
-		}
-		select {
-		case <-moved:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
 // mirror copies the place to the bus and measures the lag, every second and at the end.
 func (e *edge) mirror(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
@@ -308,7 +276,7 @@ func (e *edge) mirror(ctx context.Context) {
 			}
 		}
 		if info, err := bus.InfoOf(call, e.b, bus.AllCapture()); err == nil && info.Epoch == e.epochNow() {
-			e.m.edgeLag.Set(float64(info.Last) - float64(e.at.Load()))
+			e.m.edgeLag.Set(float64(info.Last) - float64(e.caughtUp()))
 		}
 		cancel()
 	}
