@@ -55,9 +55,6 @@ func unknownInteraction() *apiError { return fail(http.StatusNotFound, 10062, "U
 func unknownCommand() *apiError {
 	return fail(http.StatusNotFound, 10063, "Unknown application command")
 }
-func unknownApplication() *apiError {
-	return fail(http.StatusNotFound, 10002, "Unknown Application")
-}
 
 // maximum is for lists that are full: "Maximum number of guild channels reached (500)".
 func maximum(code int, what string, n int) *apiError {

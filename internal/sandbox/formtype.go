@@ -80,9 +80,6 @@ func asItems(most int) func(*formErrors, string, json.RawMessage) []json.RawMess
 	}
 }
 
-// asRaw takes any value as it is.
-func asRaw(_ *formErrors, _ string, raw json.RawMessage) json.RawMessage { return raw }
-
 // required notes a key that was not sent or is null.
 func required[T any](bad *formErrors, key string, f field[T]) {
 	if !f.set || f.null {
