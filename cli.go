@@ -20,12 +20,13 @@ import (
 type commandLine struct {
 	Settings
 
-	Up        upCmd        `cmd:"" help:"Run every component in this process."`
-	Broker    brokerCmd    `cmd:"" help:"Run only the door for capture clients."`
-	Muteproxy muteproxyCmd `cmd:"" help:"Run only the door for AutoMuteUs."`
-	NATS      natsCmd      `cmd:"" name:"nats" help:"Run only the bus; other processes join it with NATS_URL."`
-	Config    configCmd    `cmd:"" help:"Print the settings in effect and where each came from."`
-	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Up           upCmd           `cmd:"" help:"Run every component in this process."`
+	Broker       brokerCmd       `cmd:"" help:"Run only the door for capture clients."`
+	Muteproxy    muteproxyCmd    `cmd:"" help:"Run only the door for AutoMuteUs."`
+	Gatewayproxy gatewayproxyCmd `cmd:"" help:"Run only Discord's gateway and the door for bots."`
+	NATS         natsCmd         `cmd:"" name:"nats" help:"Run only the bus; other processes join it with NATS_URL."`
+	Config       configCmd       `cmd:"" help:"Print the settings in effect and where each came from."`
+	Version      versionCmd      `cmd:"" help:"Print the version."`
 }
 
 // exitCode is what the process tells its parent.

@@ -58,6 +58,12 @@ type muteproxyCmd struct{}
 // Run implements the command.
 func (muteproxyCmd) Run(c *call) error { return c.serveOne("muteproxy") }
 
+// gatewayproxyCmd runs the gateway proxy alone.
+type gatewayproxyCmd struct{}
+
+// Run implements the command.
+func (gatewayproxyCmd) Run(c *call) error { return c.serveOne("gatewayproxy") }
+
 // natsCmd runs the bus alone.
 type natsCmd struct{}
 
@@ -288,7 +294,11 @@ func (s *site) startComponent(ctx context.Context, k component) error {
 	if err := s.group.Start(ctx, part); err != nil {
 		return named(err, k.door.setting, k.door.addr(s.set))
 	}
-	s.board.Set(k.name, func(context.Context) error { return nil })
+	check := func(context.Context) error { return nil }
+	if c, ok := svc.(checker); ok {
+		check = c.Check
+	}
+	s.board.Set(k.name, check)
 	s.serves(address{k.name, "http://" + svc.Addr(), k.door.whose + " (" + k.door.setting + ")"})
 	return nil
 }

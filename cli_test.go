@@ -19,7 +19,7 @@ func TestHelpGolden(t *testing.T) {
 }
 
 func TestEveryCommandHasHelp(t *testing.T) {
-	for _, name := range []string{"up", "broker", "muteproxy", "nats", "config", "version"} {
+	for _, name := range []string{"up", "broker", "muteproxy", "gatewayproxy", "nats", "config", "version"} {
 		code, stdout, stderr := splashtail(t, nil, name, "--help")
 		if code != 0 || stderr != "" || !strings.Contains(stdout, "Usage: splashtail "+name) {
 			t.Errorf("%s: code %d\n%s%s", name, code, stdout, stderr)

@@ -11,6 +11,7 @@ import (
 
 	"splashtail/broker"
 	"splashtail/bus"
+	"splashtail/gatewayproxy"
 	"splashtail/internal/secret"
 	"splashtail/muteproxy"
 )
@@ -34,6 +35,14 @@ func components() []component {
 			reads: []string{"discord", "redis", "muteproxy"},
 			need:  []string{"DISCORD_BOT_TOKEN"}, // Redis only brings tokens over and tells of ended games
 			make:  makeMuteproxy,
+		},
+		{
+			name: "gatewayproxy", tier: 1,
+			does:  "Discord's gateway -> DISPATCH -> every component, and bots of any library that connect here",
+			door:  door{setting: "GATEWAYPROXY_ADDR", whose: "bots", addr: func(s *Settings) string { return s.GatewayproxyAddr.Value }},
+			reads: []string{"discord", "redis", "gatewayproxy"},
+			need:  []string{"DISCORD_BOT_TOKEN"}, // Redis only tells when AutoMuteUs begins a session
+			make:  makeGatewayproxy,
 		},
 	}
 }
@@ -59,6 +68,19 @@ func makeMuteproxy(h house, b *bus.Bus, log *slog.Logger) (service, error) {
 	}, b, log)
 }
 
+func makeGatewayproxy(h house, b *bus.Bus, log *slog.Logger) (service, error) {
+	cfg := gatewayproxy.Config{
+		Addr: h.GatewayproxyAddr.Value, Token: h.primary, APIURL: h.discordAPI, GatewayURL: h.DiscordGatewayURL.Value,
+		Shards: h.NumShards.N, Intents: uint64(h.GatewayIntents.N),
+		RedisAddr: h.redisAddr, RedisUser: h.RedisUser.Value, RedisPass: h.RedisPass.Value,
+		Instance: h.instance, Version: buildVersion(), Metrics: h.metrics,
+	}
+	if h.ShardID.text != "" {
+		cfg.Only = []int{h.ShardID.N}
+	}
+	return gatewayproxy.New(cfg, b, log)
+}
+
 // component is one row of the list.
 type component struct {
 	name  string // also its command, its connection to the bus and `component` in log lines
@@ -76,6 +98,11 @@ type service interface {
 	Run(ctx context.Context) error
 	Ready() <-chan struct{}
 	Addr() string
+}
+
+// checker is a service that serves and can still lack something: Check says what, for readiness.
+type checker interface {
+	Check(ctx context.Context) error
 }
 
 // door is an address that a component listens on.

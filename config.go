@@ -17,9 +17,9 @@ type Settings struct {
 	DiscordBotToken   Tokens `group:"discord" env:"DISCORD_BOT_TOKEN" allowed:"one" placeholder:"TOKEN" help:"Token of the primary bot, the one that AutoMuteUs uses. Without it 'up' runs against the sandbox, a stand-in for Discord inside the process."`
 	WorkerBotTokens   Tokens `group:"discord" env:"WORKER_BOT_TOKENS" placeholder:"TOKEN,..." help:"Tokens of further bots that share the muting. Each must be a member of the guilds that it serves."`
 	DiscordAPIURL     URL    `group:"discord" name:"discord-api-url" env:"DISCORD_API_URL" allowed:"http,https" default:"https://discord.com/api/v10" help:"Base of Discord's REST API: a proxy or a test double instead of Discord."`
-	DiscordGatewayURL URL    `group:"discord" name:"discord-gateway-url" env:"DISCORD_GATEWAY_URL" allowed:"ws,wss" placeholder:"URL" help:"Address of Discord's gateway. Unset: what the REST API says. Checked now, used once the gateway component is here."`
-	NumShards         Number `group:"discord" env:"NUM_SHARDS" allowed:"1..16384" placeholder:"N" help:"Shard count of the primary bot; must match AutoMuteUs. Checked now, used once the gateway component is here."`
-	ShardID           Number `group:"discord" name:"shard-id" env:"SHARD_ID" allowed:"0..16383" placeholder:"N" help:"Which of the shards this process is. Checked now, used once the gateway component is here."`
+	DiscordGatewayURL URL    `group:"discord" name:"discord-gateway-url" env:"DISCORD_GATEWAY_URL" allowed:"ws,wss" placeholder:"URL" help:"Address of Discord's gateway. Unset: what the REST API says."`
+	NumShards         Number `group:"discord" env:"NUM_SHARDS" allowed:"1..16384" placeholder:"N" help:"Shard count of the primary bot; must match AutoMuteUs. Unset: as many as Discord recommends."`
+	ShardID           Number `group:"discord" name:"shard-id" env:"SHARD_ID" allowed:"0..16383" placeholder:"N" help:"The only shard that this process holds. Unset: processes on one bus share all shards among themselves."`
 
 	RedisAddr HostPort `group:"redis" env:"REDIS_ADDR" placeholder:"HOST:PORT" help:"The Redis that AutoMuteUs uses. Without it 'up' starts a stand-in inside the process, which AutoMuteUs cannot share unless it is told the printed address."`
 	RedisUser Text     `group:"redis" env:"REDIS_USER" placeholder:"NAME" help:"User name for Redis."`
@@ -36,6 +36,9 @@ type Settings struct {
 	AckTimeout     Millis `group:"muteproxy" name:"ack-timeout-ms" env:"ACK_TIMEOUT_MS" allowed:"10..60000" default:"2000" help:"How long a capture client has to take a mute."`
 	TaskTimeout    Millis `group:"muteproxy" name:"task-timeout-ms" env:"TASK_TIMEOUT_MS" allowed:"10..60000" default:"1000" help:"How long a capture client has to finish a mute that it took."`
 	MaxWorkers     Number `group:"muteproxy" env:"MAX_WORKERS" allowed:"1..1024" placeholder:"N" help:"How many members of one guild are worked on at the same time. Unset: as many as the budgets of the tokens allow, which is the fastest."`
+
+	GatewayproxyAddr HostPort `group:"gatewayproxy" env:"GATEWAYPROXY_ADDR" default:"127.0.0.1:3220" help:"Where bots connect instead of to Discord's gateway, and send their API requests."`
+	GatewayIntents   Number   `group:"gatewayproxy" env:"GATEWAY_INTENTS" allowed:"0..67108863" default:"0" help:"Intents that are asked of Discord, as the sum of their bits. 0: all that need no permission, and members and message content where the application has them."`
 
 	NATSURL      URL      `group:"bus" name:"nats-url" env:"NATS_URL" allowed:"nats,tls,ws,wss" placeholder:"URL" help:"Join this NATS server (2.14 or later, with JetStream); several with commas. Unset: the process embeds its own."`
 	NATSAddr     HostPort `group:"bus" name:"nats-addr" env:"NATS_ADDR" default:"127.0.0.1:4222" help:"Where the embedded server listens, for the nats CLI and for other processes."`
@@ -55,6 +58,7 @@ func groups() []kong.Group {
 		{Key: "redis", Title: "Redis, shared with AutoMuteUs"},
 		{Key: "broker", Title: "broker: the door for capture clients"},
 		{Key: "muteproxy", Title: "muteproxy: the door for AutoMuteUs"},
+		{Key: "gatewayproxy", Title: "gatewayproxy: Discord's gateway, and the door for bots"},
 		{Key: "bus", Title: "The bus (NATS)"},
 		{Key: "process", Title: "The process"},
 	}

@@ -43,6 +43,7 @@ func onFreePorts(t testing.TB) settings {
 		"OPS_ADDR": freeAddr(t), "NATS_ADDR": freeAddr(t), "NATS_STORE_DIR": filepath.Join(t.TempDir(), "nats"),
 		"BROKER_BIND": "127.0.0.1", "BROKER_PORT": freePort(t),
 		"GALACTUS_BIND": "127.0.0.1", "GALACTUS_PORT": freePort(t),
+		"GATEWAYPROXY_ADDR": freeAddr(t),
 		"WORKER_BOT_TOKENS": "", "REDIS_ADDR": "", "NATS_URL": "",
 	}
 }

@@ -1,0 +1,202 @@
+// Package gatewayproxy holds Discord's gateway for everybody: one session per shard with
+// Discord, every event on the bus, and a door for bots of any library that looks like
+// Discord itself.
+//
+// Four parts, each a package: upstream holds the sessions with Discord and stores what
+// it sends; guilds keeps the state of every guild in step with that; downstream is the
+// gateway server that bots connect to; rest forwards their other requests. This file
+// puts them together. Between them is only the bus, so that every part, and every
+// process, can be restarted without losing an event.
+package gatewayproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"splashtail/bus"
+	"splashtail/gatewayproxy/guilds"
+	"splashtail/gatewayproxy/upstream"
+	"splashtail/internal/discord"
+	"splashtail/internal/secret"
+)
+
+// Config says how a gateway proxy runs. A zero field means its default, except for Addr
+// and Token, which must be set.
+type Config struct {
+	Addr   string       // where bots connect, host:port; port 0 picks one
+	Token  secret.Value // of the bot; those who connect present it
+	APIURL string       // of Discord; empty: discord.DefaultAPI
+
+	GatewayURL string // of Discord's gateway; empty: what the API says
+	Shards     int    // how many there are; 0: as many as Discord recommends
+	Only       []int  // the shards that this process may hold; empty: all
+	Intents    uint64 // 0: see upstream.Config
+
+	RedisAddr string // of an AutoMuteUs that uses the same token; empty: none
+	RedisUser string
+	RedisPass secret.Value
+
+	Instance string // names this process
+	Version  string
+	Metrics  prometheus.Registerer // nil: a registry of its own
+}
+
+// Proxy is the component.
+type Proxy struct {
+	cfg    Config
+	b      *bus.Bus
+	log    *slog.Logger
+	client *discord.Client
+	store  *guilds.Store
+	up     *upstream.Upstream
+
+	ready chan struct{}
+	mu    sync.Mutex
+	addr  net.Addr
+}
+
+// New checks the config and puts the parts together. It does no I/O.
+func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Proxy, error) {
+	if cfg.APIURL == "" {
+		cfg.APIURL = discord.DefaultAPI
+	}
+	if cfg.Instance == "" {
+		cfg.Instance = componentName
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = prometheus.NewRegistry()
+	}
+	if _, _, err := net.SplitHostPort(cfg.Addr); err != nil {
+		return nil, fmt.Errorf("the address for bots is not host:port: %w", err)
+	}
+	client, err := discord.NewClient(cfg.APIURL)
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{cfg: cfg, b: b, log: log, client: client, ready: make(chan struct{})}
+	p.store = guilds.New(guilds.Config{Instance: cfg.Instance}, b, log)
+	p.up, err = upstream.New(upstream.Config{
+		Token: cfg.Token, Client: client, GatewayURL: cfg.GatewayURL, Shards: cfg.Shards, Only: cfg.Only, Intents: cfg.Intents,
+		RedisAddr: cfg.RedisAddr, RedisUser: cfg.RedisUser, RedisPass: cfg.RedisPass,
+		Component: componentName, Instance: cfg.Instance, Metrics: cfg.Metrics,
+	}, b, log)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// componentName is what the component is called on the bus.
+const componentName = "gatewayproxy"
+
+// Ready is closed when bots can connect. Whether Discord's events come is another
+// question, see Check: a bot may be shown what is known, and events wait for nobody.
+func (p *Proxy) Ready() <-chan struct{} { return p.ready }
+
+// Check says why the events of Discord do not come; nil while they do.
+func (p *Proxy) Check(ctx context.Context) error { return p.up.Check(ctx) }
+
+// Addr is where bots connect; valid once Ready is closed.
+func (p *Proxy) Addr() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.addr == nil {
+		return ""
+	}
+	return p.addr.String()
+}
+
+// Run serves until ctx ends. Sessions with Discord and of bots are left so that they can
+// be resumed. Errors: the address cannot be listened on, or the bus cannot be used.
+func (p *Proxy) Run(ctx context.Context) error {
+	defer p.client.Close()
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", p.cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("bots cannot connect (GATEWAYPROXY_ADDR): %w", err)
+	}
+	p.mu.Lock()
+	p.addr = ln.Addr()
+	p.mu.Unlock()
+	service, err := p.serveStatus()
+	if err != nil {
+		return errors.Join(fmt.Errorf("the gateway proxy cannot be made visible: %w", err), ln.Close())
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var parts sync.WaitGroup
+	failed := make(chan error, 3)
+	part := func(name string, run func(context.Context) error) {
+		parts.Go(func() {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				failed <- fmt.Errorf("%s: %w", name, err)
+			}
+		})
+	}
+	part("guilds", p.store.Run)
+	part("upstream", p.up.Run)
+	server := &http.Server{Handler: p.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	part("door", func(context.Context) error { return server.Serve(ln) })
+
+	select {
+	case <-p.store.Ready():
+		close(p.ready)
+		p.log.Info("bots can connect", "addr", ln.Addr().String())
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	if err == nil {
+		select {
+		case <-ctx.Done():
+		case err = <-failed:
+		}
+	}
+	cancel()
+	p.closeDoor(server)
+	parts.Wait()
+	return errors.Join(err, service.Stop())
+}
+
+// drainTime is how long a stop waits for requests of bots that are under way.
+const drainTime = 3 * time.Second
+
+func (p *Proxy) closeDoor(server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		_ = server.Close() // what is left is cut
+	}
+}
+
+// handler tells the two kinds of request apart by their path.
+func (p *Proxy) handler() http.Handler {
+	mux := http.NewServeMux()
+	return mux
+}
+
+// Status is what the component answers on its control subject.
+type Status struct {
+	Addr        string          `json:"addr"`
+	Upstream    upstream.Status `json:"upstream"`
+	Guilds      int             `json:"guilds"`
+	Unavailable int             `json:"unavailable"`
+}
+
+func (p *Proxy) serveStatus() (*bus.Service, error) {
+	return bus.NewService(p.b, bus.ServiceInfo{
+		Component: componentName, Instance: p.cfg.Instance, Version: p.cfg.Version,
+		Description: "Discord's gateway, for every component and for bots of any library",
+		Status: func(ctx context.Context) (bool, any) {
+			s := Status{Addr: p.Addr(), Upstream: p.up.Status()}
+			s.Guilds, s.Unavailable = p.store.Counts()
+			return p.Check(ctx) == nil, s
+		},
+	})
+}
