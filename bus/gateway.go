@@ -37,8 +37,14 @@ type IdentifyBudget struct {
 	MaxConcurrency int       `json:"max_concurrency"`
 }
 
-// DownstreamSession is a session of a bot with our gateway. Its sequence numbers are
-// places in DISPATCH, counted from Base.
+// DownstreamSession is a session of a bot with our gateway. A RESUME is answered from it
+// and from DISPATCH alone, by whatever process the bot comes to.
+//
+// Its numbers (the s of a frame) count like this: READY and the guilds behind it take 1
+// to Burst. Of a session that sees one shard, the events go on in Discord's own counting,
+// see Parts: the newest events of DISPATCH can be lost with a process and stored anew at
+// other places, their numbers stay. Of a session over several shards, the event at place
+// p of DISPATCH has the number p - Base + Burst.
 type DownstreamSession struct {
 	V       int       `json:"v"`
 	Shard   int       `json:"shard"`
@@ -47,8 +53,31 @@ type DownstreamSession struct {
 	Version int       `json:"version"` // of the gateway protocol: 9 or 10
 	Token   string    `json:"token"`   // SHA-256 of the bot's token
 	Epoch   string    `json:"epoch"`   // the life of DISPATCH that Base counts in
-	Base    uint64    `json:"base"`
+	Base    uint64    `json:"base"`    // the place in DISPATCH up to which its guilds were shown
 	Since   time.Time `json:"since"`
+
+	Burst uint64           `json:"burst"`
+	Parts []DownstreamPart `json:"parts,omitempty"` // oldest first
+	Mark  DownstreamMark   `json:"mark,omitzero"`
+
+	Voice []GuildID         `json:"voice,omitempty"` // where it asked for a voice state last
+	Asked map[string]string `json:"asked,omitempty"` // its own nonces of member requests, by ours
+}
+
+// DownstreamPart is a stretch of a session's numbers: the event Seq of the upstream
+// session has the number Base + Seq - From.
+type DownstreamPart struct {
+	Session string `json:"session"`
+	From    int64  `json:"from"`
+	Base    uint64 `json:"base"`
+}
+
+// DownstreamMark is where reading begins again for a bot that has confirmed the number
+// Sent: between that event and Place nothing was for it. Number is that of Place.
+type DownstreamMark struct {
+	Sent   uint64 `json:"sent"`
+	Number uint64 `json:"number"`
+	Place  uint64 `json:"place"`
 }
 
 // GuildSnapshot is the state of a guild as GUILD_CREATE shows it, patched by the events

@@ -40,6 +40,7 @@ const (
 	rootModify   = "modify"
 	rootControl  = "ctl"
 	rootAction   = "action"
+	rootGateway  = "gateway"
 )
 
 // CaptureSubject is where an event of a capture client goes: capture.<code>.<kind>.

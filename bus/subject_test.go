@@ -33,6 +33,9 @@ func TestSubjectsHaveInverses(t *testing.T) {
 	if c, v, err := bus.ParseCommandSubject(cmd.String()); err != nil || c != "broker" || v != "drain" {
 		t.Errorf("command: %v %v %v", c, v, err)
 	}
+	if n, k, err := bus.ParseGatewaySendCall(bus.GatewaySendCall(4, 3).String()); err != nil || n != 4 || k != 3 {
+		t.Errorf("gateway send: %v %v %v", n, k, err)
+	}
 	if g, u, err := bus.ParseVoiceKey(bus.VoiceKey(7, 9)); err != nil || g != 7 || u != 9 {
 		t.Errorf("voice key: %v %v %v", g, u, err)
 	}
@@ -72,6 +75,9 @@ func FuzzParseSubjects(f *testing.F) {
 			if built, err := bus.CommandSubject(c, v); err != nil || built.String() != s {
 				t.Errorf("command subject %q", s)
 			}
+		}
+		if n, k, err := bus.ParseGatewaySendCall(s); err == nil && bus.GatewaySendCall(n, k).String() != s {
+			t.Errorf("gateway send %q", s)
 		}
 		if g, u, err := bus.ParseVoiceKey(s); err == nil && bus.VoiceKey(g, u) != s {
 			t.Errorf("voice key %q", s)
