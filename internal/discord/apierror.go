@@ -22,6 +22,8 @@ type APIError struct {
 	// Fields is Discord's nested list of what is wrong with which field, as it came; nil
 	// for most refusals.
 	Fields json.RawMessage
+
+	foreign bool // it was not in Discord's form
 }
 
 // Scopes of a 429.
@@ -103,6 +105,7 @@ func ParseError(status int, header http.Header, data []byte) *APIError {
 	if err := json.Unmarshal(data, &body); err != nil {
 		// Cloudflare answers in HTML or plain text.
 		e.Message = http.StatusText(status) + " (no answer in Discord's own form)"
+		e.foreign = true
 		e.Edge = status == http.StatusTooManyRequests && e.Scope == ""
 	} else {
 		e.Code, e.Message, e.Global, e.Fields = body.Code, body.Message, body.Global, body.Errors

@@ -75,7 +75,7 @@ func (f facts) hears(a Ask, status int, refused *APIError, now time.Time) {
 			delete(f, a.hookFact())
 			delete(f, a.denyFact())
 		}
-	case refused == nil:
+	case refused == nil, refused.foreign:
 	case a.Route.Webhook != "" && (refused.Code == CodeUnknownWebhook || refused.Code == codeInvalidWebhookToken):
 		f.learn(a.hookFact(), now)
 	case status == http.StatusUnauthorized && refused.Code == 0 && !a.Token.IsZero() && a.Route.Webhook == "" && !a.Route.Interaction:
