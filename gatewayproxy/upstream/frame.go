@@ -14,11 +14,16 @@ const (
 	opDispatch       = 0
 	opHeartbeat      = 1
 	opIdentify       = 2
+	opPresence       = 3
+	opVoiceState     = 4
 	opResume         = 6
 	opReconnect      = 7
+	opMembers        = 8
 	opInvalidSession = 9
 	opHello          = 10
 	opHeartbeatAck   = 11
+	opSoundboard     = 31
+	opChannelInfo    = 43
 )
 
 // frame is what we read of a frame; d stays as it came.

@@ -4,8 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
-	"sync"
+	"slices"
 	"time"
 
 	"splashtail/bus"
@@ -52,12 +51,7 @@ func (u *Upstream) hold(ctx context.Context, number int, lease *bus.Lease, relea
 		delete(u.held, number)
 		u.mu.Unlock()
 	}()
-	stop, err := bus.Serve(ctx, u.b, bus.ShardCall(u.plan.shards, number), s.obey)
-	if err != nil {
-		s.log.Warn("operators cannot reach the shard", "err", err)
-	} else {
-		defer stop()
-	}
+	defer s.serve(ctx)()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -81,6 +75,50 @@ func (u *Upstream) hold(ctx context.Context, number int, lease *bus.Lease, relea
 	default:
 		return false
 	}
+}
+
+// serve answers operators and bots whose calls are for this shard, until stop is called.
+func (s *shard) serve(ctx context.Context) (stop func()) {
+	shards := s.u.plan.shards
+	orders, err := bus.Serve(ctx, s.u.b, bus.ShardCall(shards, s.number), s.obey)
+	if err != nil {
+		s.log.Warn("operators cannot reach the shard", "err", err)
+		orders = func() {}
+	}
+	sends, err := bus.Serve(ctx, s.u.b, bus.GatewaySendCall(shards, s.number), s.forward)
+	if err != nil {
+		s.log.Warn("bots cannot send commands through the shard", "err", err)
+		sends = func() {}
+	}
+	return func() { orders(); sends() }
+}
+
+// forward sends a bot's command to Discord.
+func (s *shard) forward(ctx context.Context, q bus.GatewaySend) (bus.GatewaySent, error) {
+	data, err := json.Marshal(struct {
+		Op int             `json:"op"`
+		D  json.RawMessage `json:"d"`
+	}{q.Op, q.Data})
+	if err != nil {
+		return bus.GatewaySent{}, bus.Errorf(bus.CodeInvalid, "bad_payload", "the command was not sent: %w", err)
+	}
+	if !slices.Contains([]int{opPresence, opVoiceState, opMembers, opSoundboard, opChannelInfo}, q.Op) {
+		return bus.GatewaySent{}, bus.Errorf(bus.CodeInvalid, "bad_op", "the command was not sent: a bot may not send op %d", q.Op)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
+	defer cancel()
+	o := passing{data: data, done: make(chan error, 1)}
+	select {
+	case s.sends <- o:
+	case <-ctx.Done():
+		return bus.GatewaySent{}, bus.Errorf(bus.CodeUnavailable, "not_live", "the command was not sent: %w", errNotLive)
+	}
+	select {
+	case err = <-o.done:
+	case <-ctx.Done():
+		err = bus.Errorf(bus.CodeUnavailable, "unconfirmed", "the command may or may not have been sent: %w", ctx.Err())
+	}
+	return bus.GatewaySent{V: 1}, err
 }
 
 // obey carries out an operator's order and records it.
@@ -127,135 +165,5 @@ func (u *Upstream) record(ctx context.Context, shard int, o bus.ShardOrder, err 
 	}
 	if _, err := bus.Publish(ctx, u.b, subject, c, bus.WithID(c.ID)); err != nil {
 		u.log.Warn("an order was carried out and not recorded", "shard", shard, "verb", o.Verb, "err", err)
-	}
-}
-
-// share is how many shards this process may hold among those that live: with two
-// processes each has half, with one it has all.
-type share struct {
-	log *slog.Logger
-
-	mu      sync.Mutex
-	of      int // shards
-	live    int // processes, at least 1
-	holding []chan struct{}
-	changed chan struct{} // closed and replaced at every change
-}
-
-func newShare(shards int, log *slog.Logger) *share {
-	return &share{of: shards, live: 1, log: log, changed: make(chan struct{})}
-}
-
-func (h *share) fair() int { return (h.of + h.live - 1) / h.live }
-
-func (h *share) news() {
-	close(h.changed)
-	h.changed = make(chan struct{})
-}
-
-// await returns when there is room for another shard.
-func (h *share) await(ctx context.Context) {
-	for {
-		h.mu.Lock()
-		room, changed := len(h.holding) < h.fair(), h.changed
-		h.mu.Unlock()
-		if room {
-			return
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// take counts a shard that was just got; false when others should have it. release is
-// closed when it is to be given up.
-func (h *share) take() (release chan struct{}, ok bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(h.holding) >= h.fair() {
-		return nil, false
-	}
-	release = make(chan struct{})
-	h.holding = append(h.holding, release)
-	return release, true
-}
-
-// give counts a shard as given up.
-func (h *share) give(release chan struct{}) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for i, r := range h.holding {
-		if r == release {
-			h.holding = append(h.holding[:i], h.holding[i+1:]...)
-			break
-		}
-	}
-	h.news()
-}
-
-// set takes in how many processes live; too many shards are given up.
-func (h *share) set(live int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if live = max(live, 1); live == h.live {
-		return
-	}
-	h.log.Info("another number of processes shares the shards", "processes", live)
-	h.live = live
-	for i := h.fair(); i < len(h.holding); i++ {
-		select {
-		case <-h.holding[i]: // told already
-		default:
-			close(h.holding[i])
-		}
-	}
-	h.news()
-}
-
-// watchShare counts the processes that live.
-func (u *Upstream) watchShare(ctx context.Context) {
-	live := map[string]bool{}
-	for ctx.Err() == nil {
-		clear(live)
-		told := false
-		err := u.gateways.Watch(ctx, "*", func(e bus.Entry[bus.LeaseHolder], all bool) error {
-			switch {
-			case all:
-				told = true
-			case e.Deleted:
-				delete(live, e.Key)
-			default:
-				live[e.Key] = true
-			}
-			if told {
-				u.share.set(len(live))
-			}
-			return nil
-		})
-		if err != nil {
-			u.log.Debug("the other processes cannot be watched; trying again", "err", err)
-			wait(ctx, time.Second)
-		}
-	}
-}
-
-// announce says to the others that this process lives.
-func (u *Upstream) announce(ctx context.Context) {
-	for ctx.Err() == nil {
-		lease, err := bus.AwaitLease(ctx, u.b, bus.GatewayLease(u.life), shardLease, u.cfg.Instance)
-		if err != nil {
-			return // ctx has ended
-		}
-		<-lease.Lost()
-		if ctx.Err() != nil {
-			give, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-			if err := lease.Release(give); err != nil {
-				u.log.Debug("the others learn later that this process ends", "err", err)
-			}
-			cancel()
-		}
 	}
 }
