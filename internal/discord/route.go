@@ -92,10 +92,10 @@ func template(segments []string) []string {
 			before = segments[i-1]
 		}
 		switch {
-		case s != "" && strings.Trim(s, "0123456789") == "":
-			out[i] = "{id}"
 		case before == "invites" || before == "templates":
 			out[i] = "{code}"
+		case s != "" && strings.Trim(s, "0123456789") == "":
+			out[i] = "{id}"
 		case len(s) > maxSegment:
 			out[i] = "{long}"
 		default:
