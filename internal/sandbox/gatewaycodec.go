@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"context"
+	"errors"
 	"strconv"
 
 	"github.com/coder/websocket"
@@ -50,6 +51,9 @@ func (w *frameWriter) release() {
 		w.zstd.Close()
 	}
 }
+
+// errSlow is why a batch could not be written in writeFor.
+var errSlow = errors.New("the client does not read")
 
 // send writes the frames of one batch.
 func (w *frameWriter) send(ctx context.Context, batch work) error {

@@ -62,11 +62,13 @@ type gatewayConn struct {
 	frames   []time.Time // of the last 60 s
 }
 
-// controlFrame is a frame outside of the session's numbering.
+// controlFrame is a frame outside of the session's numbering. It goes out after the dispatches that there were before it.
 type controlFrame struct {
-	at   time.Time
-	op   int
-	data json.RawMessage
+	at      time.Time
+	op      int
+	data    json.RawMessage
+	session *gatewaySession
+	after   uint64
 }
 
 type closing struct {
@@ -91,7 +93,11 @@ func (c *gatewayConn) push(op int, data json.RawMessage) {
 		c.close(closeUnknown, "The client does not read.")
 		return
 	}
-	c.control = append(c.control, controlFrame{time.Now(), op, data})
+	f := controlFrame{at: time.Now(), op: op, data: data, session: c.session}
+	if c.session != nil {
+		f.after = c.session.seq()
+	}
+	c.control = append(c.control, f)
 	c.poke()
 }
 
@@ -127,36 +133,42 @@ type frame struct {
 // batchSize is how many dispatches the writer takes at once: few locks at full speed, little memory when a client is slow.
 const batchSize = 256
 
-// take gives the frames that are due, and when the next one will be (zero: when poked).
+// take gives the frames that are due, in the order in which they were made, and when the next one will be (zero: when
+// poked).
 func (c *gatewayConn) take(now time.Time, s GatewaySettings) (due []frame, next time.Time) {
-	late := max(s.Latency, 0)
-	for len(c.control) > 0 {
-		f := c.control[0]
-		if at := f.at.Add(late); at.After(now) {
-			next = at
-			break
-		}
-		c.control = c.control[1:]
-		due = append(due, frame{op: f.op, data: f.data})
-	}
-	if c.session == nil {
-		return due, next
-	}
-	limit := batchSize
+	late, limit := max(s.Latency, 0), batchSize
 	if s.Gap > 0 {
 		limit = 1
 	}
-	for _, e := range c.session.log.after(c.taken, limit) {
-		if at := e.at.Add(late); at.After(now) {
-			if next.IsZero() || at.Before(next) {
-				next = at
+	var log []sent
+	for {
+		switch {
+		case len(c.control) > 0 && c.control[0].next(c):
+			f := c.control[0]
+			if at := f.at.Add(late); at.After(now) {
+				return due, at
 			}
-			break
-		}
-		c.taken = e.seq
-		if e.only == nil || e.only == c {
-			due = append(due, frame{op: opDispatch, name: e.name, seq: e.seq, data: e.body})
+			c.control = c.control[1:]
+			due = append(due, frame{op: f.op, data: f.data})
+		case len(log) > 0:
+			e := log[0]
+			if at := e.at.Add(late); at.After(now) {
+				return due, at
+			}
+			log, c.taken = log[1:], e.seq
+			if e.only == nil || e.only == c {
+				due = append(due, frame{op: opDispatch, name: e.name, seq: e.seq, data: e.body})
+				limit--
+			}
+		case limit > 0 && c.session != nil && c.taken < c.session.seq():
+			log = c.session.log.after(c.taken, limit)
+		default:
+			return due, time.Time{}
 		}
 	}
-	return due, next
+}
+
+// next says whether a control frame has no dispatch before it any more.
+func (f controlFrame) next(c *gatewayConn) bool {
+	return c.session == nil || f.session != c.session || f.after <= c.taken
 }

@@ -2,112 +2,23 @@ package sandbox
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/coder/websocket"
 )
-
-// TestCompression reads the same session in every encoding.
-func TestCompression(t *testing.T) {
-	const n = 300
-	w := newGatewayWorld(t, patient())
-	for _, tc := range []struct {
-		what, path string
-		compress   any // of IDENTIFY
-	}{
-		{"text", "/?v=10&encoding=json", false},
-		{"a word", "/?v=10&encoding=json", "zlib-stream"},
-		{"payload", "/?v=9&encoding=json", true},
-		{"zlib", "/?v=10&encoding=json&compress=zlib-stream", nil},
-		{"zlib wins over payload", "/?compress=zlib-stream&encoding=json&v=10", true},
-		{"zstd", "/?v=10&encoding=json&compress=zstd-stream", nil},
-	} {
-		t.Run(tc.what, func(t *testing.T) {
-			c := w.dial(tc.path)
-			c.t = t
-			d := identity(w.all, IntentGuilds|IntentGuildMessages|IntentMessageContent)
-			if tc.compress != nil {
-				d["compress"] = tc.compress
-			}
-			c.ready(d)
-			if g := c.read(); g.name() != "GUILD_CREATE" {
-				t.Fatalf("came %s", g.name())
-			}
-			w.ok(w.Burst(context.Background(), Burst{Guild: w.guild, Channel: w.text, Author: w.ana, Count: n}))
-			for i := range n {
-				if m := c.read(); content(t, m) != fmt.Sprintf("burst %d", i+1) {
-					t.Fatalf("message %d: %s", i+1, m.D)
-				}
-			}
-		})
-	}
-}
-
-// TestPayloadCompression looks at the kind of frames: large ones are binary, small ones text, also after a RESUME.
-func TestPayloadCompression(t *testing.T) {
-	w := newGatewayWorld(t, patient())
-	kinds := func(c *gatewayClient, first int) {
-		t.Helper()
-		for i := range 2 {
-			typ, b, err := c.ws.Read(c.ctx)
-			if err != nil {
-				t.Fatal(err)
-			}
-			text, err := b, error(nil)
-			if typ == websocket.MessageBinary {
-				text, err = c.text(b)
-			}
-			if err != nil || (typ == websocket.MessageBinary) != (len(text) >= compressFrom) || (typ == websocket.MessageBinary) != (i >= first) {
-				t.Errorf("frame %d of %d bytes is of type %v: %v", i, len(text), typ, err)
-			}
-		}
-	}
-	c := w.dial("/?v=10")
-	d := identity(w.all, IntentGuilds)
-	d["compress"] = true
-	c.send(opIdentify, d)
-	id := ""
-	kinds(c, 1) // READY is small here
-	id = w.Sessions()[0].ID
-	w.CutSessions(Sessions{})
-	c = w.dial("/?v=10")
-	c.resume(w.all, id, 1)
-	typ, _, err := c.ws.Read(c.ctx)
-	if err != nil || typ != websocket.MessageBinary {
-		t.Errorf("after a RESUME the guild came as %v: %v", typ, err)
-	}
-}
 
 func TestGatewayFaults(t *testing.T) {
 	w := newGatewayWorld(t, patient())
-	start := func() *gatewayClient {
-		c := w.dial("/?v=10")
-		c.ready(identity(w.all, IntentGuilds|IntentGuildMessages))
-		c.event("GUILD_CREATE")
-		return c
-	}
-	resumed := func(c *gatewayClient) *gatewayClient {
-		t.Helper()
-		n := w.dial("/gateway/resume?v=10")
-		n.id = c.id
-		n.resume(w.all, c.id, c.seq)
-		n.event("RESUMED")
-		return n
-	}
-	c := start()
+	c := w.begin()
 	if n := w.Reconnect(Sessions{ID: c.id}); n != 1 {
 		t.Errorf("op 7 for %d sessions", n)
 	}
 	if m := c.read(); m.O != opReconnect {
 		t.Errorf("op %d", m.O)
 	}
-	c = resumed(c) // while the old connection is open
+	c = w.again(c) // while the old connection is open
 	w.InvalidateSessions(Sessions{App: w.all.ID}, true)
 	if m := c.read(); m.O != opInvalidSession || string(m.D) != "true" {
 		t.Errorf("op %d %s", m.O, m.D)
@@ -130,6 +41,12 @@ func TestGatewayFaults(t *testing.T) {
 	c.ready(identity(w.all, IntentGuilds|IntentGuildMessages))
 	c.event("GUILD_CREATE")
 
+}
+
+// TestScriptedCloses checks which codes leave a session to be resumed.
+func TestScriptedCloses(t *testing.T) {
+	w := newGatewayWorld(t, patient())
+	c := w.begin()
 	w.AskHeartbeat(Sessions{})
 	if m := c.read(); m.O != opHeartbeat {
 		t.Errorf("op %d", m.O)
@@ -146,9 +63,9 @@ func TestGatewayFaults(t *testing.T) {
 			t.Errorf("after %d the session lives: %v", tc.code, alive)
 		}
 		if tc.ends {
-			c = start()
+			c = w.begin()
 		} else {
-			c = resumed(c)
+			c = w.again(c)
 		}
 	}
 	if n := w.Reconnect(Sessions{Shards: []int{1}}) + w.Reconnect(Sessions{App: w.bot.ID}) + w.Reconnect(Sessions{ID: "x"}); n != 0 {
@@ -357,73 +274,5 @@ func TestRunEndsTheGateway(t *testing.T) {
 	}
 	if d.open(&gatewayConn{wake: make(chan struct{}, 1)}, "10") {
 		t.Error("a connection was taken after the end")
-	}
-}
-
-// TestGatewayControl drives everything as another process would.
-func TestGatewayControl(t *testing.T) {
-	w := newGatewayWorld(t, patient())
-	base := "http" + strings.TrimPrefix(w.url, "ws") + "/sandbox"
-	call := func(method, path, body string, into any) int {
-		t.Helper()
-		req := must(http.NewRequest(method, base+path, strings.NewReader(body)))(t)
-		resp := must(http.DefaultClient.Do(req))(t)
-		defer resp.Body.Close()
-		if into != nil {
-			w.ok(json.NewDecoder(resp.Body).Decode(into))
-		}
-		return resp.StatusCode
-	}
-	c := w.dial("/?v=10")
-	c.ready(identity(w.all, allIntents))
-	c.event("GUILD_CREATE")
-	var v gatewayView
-	if code := call("GET", "/gateway", "", &v); code != 200 || v.Counts.Identifies != 1 || len(v.Sessions) != 1 || v.Sessions[0].ID != c.id ||
-		v.Sessions[0].Received[opIdentify] != 1 || v.Settings.IdentifyEveryMS >= 0 || v.Settings.KeepSessionMS != 180_000 {
-		t.Errorf("%d %+v", code, v)
-	}
-	var n struct{ Sessions int }
-	if code := call("POST", "/gateway/reconnect", `{"session":"`+c.id+`"}`, &n); code != 200 || n.Sessions != 1 {
-		t.Errorf("reconnect: %d %+v", code, n)
-	}
-	c.expect(opReconnect)
-	burst := fmt.Sprintf(`{"guild_id":"%s","channel_id":"%s","author_id":"%s","count":3,"rate":1000,"window":10}`, w.guild, w.text, w.ana)
-	if code := call("POST", "/burst", burst, nil); code != 204 {
-		t.Errorf("burst: %d", code)
-	}
-	for range 3 {
-		c.event("MESSAGE_CREATE")
-	}
-	if code := call("PUT", "/users/"+w.cat.String()+"/presence", `{"status":"idle"}`, nil); code != 204 {
-		t.Errorf("presence: %d", code)
-	}
-	c.event("PRESENCE_UPDATE")
-	for _, up := range []string{"true", "false"} {
-		if code := call("PUT", "/guilds/"+w.guild.String()+"/outage", `{"unavailable":`+up+`}`, nil); code != 204 {
-			t.Errorf("outage: %d", code)
-		}
-	}
-	c.event("GUILD_DELETE")
-	c.event("GUILD_CREATE")
-	for action, body := range map[string]string{"nothing": "{}", "close": `{"code":5}`, "cut": `{"typo":1}`} {
-		var e struct{ Error string }
-		if code := call("POST", "/gateway/"+action, body, &e); code != 400 || e.Error == "" {
-			t.Errorf("%s %s: %d %q", action, body, code, e.Error)
-		}
-	}
-	if code := call("PUT", "/gateway/settings", `{"identify_every_ms":-1,"shards":7}`, nil); code != 204 || w.GatewaySettings().Shards != 7 {
-		t.Errorf("settings: %d %+v", code, w.GatewaySettings())
-	}
-	if code := call("PUT", "/gateway/faults", `{"drop_acks":true}`, nil); code != 204 || !w.GatewayFaults().DropAcks {
-		t.Errorf("faults: %d %+v", code, w.GatewayFaults())
-	}
-	call("POST", "/gateway/close", `{"code":4000}`, nil)
-	if code := c.closed(); code != closeUnknown {
-		t.Errorf("closed with %d", code)
-	}
-	var records []GatewayRecord
-	if code := call("GET", "/gateway/records", "", &records); code != 200 || len(records) != 2 || records[0].Kind != GatewayIdentified ||
-		records[1].Kind != GatewayClosed || records[1].Code != closeUnknown {
-		t.Errorf("records: %d %+v", code, records)
 	}
 }

@@ -261,7 +261,26 @@ func (c *gatewayClient) resume(a Application, session string, seq uint64) {
 	c.send(opResume, map[string]any{"token": a.Token, "session_id": session, "seq": seq})
 }
 
-// sync makes sure that everything sent before has been read: the server answers frames in order.
+// begin is a session that has its guild.
+func (w *gatewayWorld) begin() *gatewayClient {
+	w.t.Helper()
+	c := w.dial("/?v=10")
+	c.ready(identity(w.all, IntentGuilds|IntentGuildMessages))
+	c.event("GUILD_CREATE")
+	return c
+}
+
+// again resumes a session on a new connection.
+func (w *gatewayWorld) again(c *gatewayClient) *gatewayClient {
+	w.t.Helper()
+	n := w.dial(gatewayResumePath + "?v=10")
+	n.id = c.id
+	n.resume(w.all, c.id, c.seq)
+	n.event("RESUMED")
+	return n
+}
+
+// sync gives everything that was made before it: the gateway sends in the order in which things were made.
 func (c *gatewayClient) sync() (events []message) {
 	c.t.Helper()
 	c.send(opHeartbeat, c.seq)

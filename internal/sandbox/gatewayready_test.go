@@ -220,3 +220,50 @@ func TestOutage(t *testing.T) {
 		}
 	}
 }
+
+// TestBotJoinsAndLeaves checks that a guild that comes or goes in a session is no outage.
+func TestBotJoinsAndLeaves(t *testing.T) {
+	w := newGatewayWorld(t, patient())
+	joining := must(w.AddApplication(ApplicationSpec{Name: "late", MembersIntent: true}))(t)
+	watcher, c := w.dial("/?v=10"), w.dial("/?v=10")
+	watcher.ready(identity(w.all, IntentGuilds|IntentGuildMembers))
+	watcher.event("GUILD_CREATE")
+	if r := c.ready(identity(joining, IntentGuilds|IntentGuildMembers)); len(r.Guilds) != 0 {
+		t.Errorf("guilds %v", r.Guilds)
+	}
+	w.ok(w.AddMember(w.guild, joining.ID))
+	m := c.read()
+	if keys := keysOf(t, m.D); m.name() != "GUILD_CREATE" || keys["unavailable"] != nil || len(items(t, keys["members"])) != 3 {
+		t.Errorf("on joining came %s %s", m.name(), m.D)
+	}
+	user := func(m message, name string) ID {
+		t.Helper()
+		var e struct {
+			Guild ID `json:"guild_id"`
+			User  idKey
+		}
+		if err := json.Unmarshal(m.D, &e); err != nil || m.name() != name || e.Guild != w.guild {
+			t.Errorf("came %s %s, want %s", m.name(), m.D, name)
+		}
+		return e.User.ID
+	}
+	if id := user(watcher.read(), "GUILD_MEMBER_ADD"); id != joining.ID {
+		t.Errorf("%s joined", id)
+	}
+	w.ok(w.AddMember(w.guild, w.cat, w.plain))
+	if id := user(watcher.read(), "GUILD_MEMBER_UPDATE"); id != w.cat {
+		t.Errorf("%s changed", id)
+	}
+	w.ok(w.RemoveMember(w.guild, joining.ID))
+	if id := user(watcher.read(), "GUILD_MEMBER_REMOVE"); id != joining.ID {
+		t.Errorf("%s left", id)
+	}
+	gone := c.event("GUILD_DELETE")
+	if keys := keysOf(t, gone.D); keys["unavailable"] != nil || string(keys["id"]) != `"`+w.guild.String()+`"` {
+		t.Errorf("on leaving came %s", gone.D)
+	}
+	w.say(1)
+	if rest := c.sync(); len(rest) != 0 {
+		t.Errorf("after leaving came %d frames", len(rest))
+	}
+}

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -256,6 +255,3 @@ func (d *Discord) nextWork(c *gatewayConn) work {
 	w.wait = max(next.Sub(now), 0)
 	return w
 }
-
-// errSlow is why a batch could not be written in writeFor.
-var errSlow = errors.New("the client does not read")

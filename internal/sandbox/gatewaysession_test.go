@@ -54,10 +54,15 @@ func TestGatewayGreets(t *testing.T) {
 	}
 }
 
-// TestGatewayRefuses holds every close code against what causes it.
-func TestGatewayRefuses(t *testing.T) {
-	w := newGatewayWorld(t, GatewaySettings{IdentifyEvery: -1, FramesPerMinute: 5})
-	plain := must(w.AddApplication(ApplicationSpec{Name: "plain"}))(t)
+// frameRefusal is what a client sends and the code that it gets.
+type frameRefusal struct {
+	what   string
+	code   int
+	frames []string
+}
+
+func (w *gatewayWorld) frameRefusals() []frameRefusal {
+	plain := must(w.AddApplication(ApplicationSpec{Name: "plain"}))(w.t)
 	with := func(a Application, key string, value any) map[string]any {
 		d := identity(a, 0)
 		d[key] = value
@@ -68,11 +73,7 @@ func TestGatewayRefuses(t *testing.T) {
 	}
 	frame := func(op int, d any) string { return string(rawJSON(map[string]any{"op": op, "d": d})) }
 	ok := frame(opIdentify, identity(w.all, 0))
-	for _, tc := range []struct {
-		what   string
-		code   int
-		frames []string
-	}{
+	return []frameRefusal{
 		{"unknown op", closeUnknownOp, []string{ok, frame(12, nil)}},
 		{"unknown op before IDENTIFY", closeUnknownOp, []string{frame(5, nil)}},
 		{"no JSON", closeDecode, []string{"hello"}},
@@ -101,7 +102,13 @@ func TestGatewayRefuses(t *testing.T) {
 		{"resume without a number", closeDecode, []string{frame(opResume, map[string]any{"token": w.all.Token, "session_id": "x"})}},
 		{"resume with a wrong token", closeToken, []string{frame(opResume, map[string]any{"token": "x", "session_id": "x", "seq": 1})}},
 		{"six frames a minute", closeRate, slices.Repeat([]string{frame(opHeartbeat, nil)}, 6)},
-	} {
+	}
+}
+
+// TestGatewayRefuses holds every close code against what causes it.
+func TestGatewayRefuses(t *testing.T) {
+	w := newGatewayWorld(t, GatewaySettings{IdentifyEvery: -1, FramesPerMinute: 5})
+	for _, tc := range w.frameRefusals() {
 		t.Run(tc.what, func(t *testing.T) {
 			c := w.dial("/?v=10&encoding=json")
 			c.t = t

@@ -1,13 +1,16 @@
-// Package sandbox is a Discord on loopback: it keeps guilds, roles, members and voice states, and answers the REST calls
-// that this program makes as strictly as Discord does, rate limits, error codes and permissions included.
+// Package sandbox is a Discord on loopback: it keeps guilds, roles, members and voice states, answers the REST calls that
+// this program makes as strictly as Discord does, rate limits, error codes and permissions included, and tells what happens
+// over a gateway that identifies, resumes, compresses, filters and refuses as Discord's.
 //
-// What comes in: HTTP requests of bots under /api and /api/vN, scripted changes through the methods of Discord or, from
-// other processes, through JSON under /sandbox/. What goes out: the answers, a log of requests, an audit log and a feed of
-// voice-state changes that tests read. It needs no network and no account, so tests, benchmarks and `make run` share it.
+// What comes in: HTTP requests of bots under /api and /api/vN, WebSockets on /gateway and the root, scripted changes through
+// the methods of Discord or, from other processes, through JSON under /sandbox/. What goes out: the answers and events, a
+// log of requests, an audit log and a feed of voice-state changes that tests read. It needs no network and no account, so
+// tests, benchmarks and `make run` share it.
 //
 // Read first: this file for what it consists of, routes.go for what it serves, serve.go for the way of one request
-// (latency, faults, limits, authorisation, handler), memberpatch.go for the call that mutes people. Numbers and texts that
-// Discord documents are kept; what is only observed or guessed is said so where it stands.
+// (latency, faults, limits, authorisation, handler), memberpatch.go for the call that mutes people, dispatch.go for who gets
+// an event, gatewaysession.go for the log that is queue and replay at once. Numbers and texts that Discord documents are
+// kept; what is only observed or guessed is said so where it stands.
 package sandbox
 
 import (
