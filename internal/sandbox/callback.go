@@ -100,7 +100,9 @@ func (c *call) answer(u *use, b callbackBody, files []file) *apiError {
 		case answerAutocomplete:
 			c.complete(bad, u, b.data)
 		case answerModal:
-			u.modal = readModal(bad, b.data)
+			if modal := readModal(bad, b.data); bad.root == nil {
+				u.modal = modal
+			}
 		}
 	})
 	if bad := bad.err(); bad != nil {
@@ -176,7 +178,9 @@ func (c *call) complete(bad *formErrors, u *use, keys map[string]json.RawMessage
 		bad.add("BASE_TYPE_REQUIRED", "This field is required", "choices")
 		return
 	}
-	u.choices = readChoices(bad, raw, u.focused)
+	if choices := readChoices(bad, raw, u.focused); bad.root == nil {
+		u.choices = choices
+	}
 }
 
 // readModal reads a dialogue with its inputs.
