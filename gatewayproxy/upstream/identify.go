@@ -38,6 +38,8 @@ type gate struct {
 
 	mu     sync.Mutex
 	looked time.Time
+	told   *gatewayInfo // not taken in yet
+	toldAt time.Time
 	last   bus.IdentifyBudget
 }
 
@@ -95,7 +97,7 @@ func (g *gate) look(ctx context.Context) (bus.IdentifyBudget, error) {
 	case err != nil && !bus.IsCode(err, bus.CodeNotFound):
 		return bus.IdentifyBudget{}, fmt.Errorf("the budget of new sessions cannot be read: %w", err)
 	}
-	told, err := g.api.gatewayBot(ctx)
+	told, err := g.ask(ctx)
 	if err != nil {
 		return bus.IdentifyBudget{}, fmt.Errorf("Discord did not say how many new sessions are left: %w", err)
 	}
@@ -105,6 +107,25 @@ func (g *gate) look(ctx context.Context) (bus.IdentifyBudget, error) {
 	}
 	g.note(now, true)
 	return now, nil
+}
+
+// tell hands over an answer of Discord that somebody else has got.
+func (g *gate) tell(info gatewayInfo) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.told, g.toldAt = &info, time.Now()
+}
+
+// ask asks Discord, unless it was asked a moment ago: it allows few of these requests.
+func (g *gate) ask(ctx context.Context) (gatewayInfo, error) {
+	g.mu.Lock()
+	told, fresh := g.told, time.Since(g.toldAt) < lookEvery
+	g.told = nil
+	g.mu.Unlock()
+	if told != nil && fresh {
+		return *told, nil
+	}
+	return g.api.gatewayBot(ctx)
 }
 
 // combine takes what Discord says, or less when we have sent more than it has counted.

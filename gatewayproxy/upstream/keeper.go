@@ -17,7 +17,7 @@ const shardLease = 4 * time.Second
 func (u *Upstream) keep(ctx context.Context, number int) {
 	for ctx.Err() == nil {
 		u.share.await(ctx)
-		lease, err := bus.AwaitLease(ctx, u.b, bus.ShardLease(u.plan.shards, number), shardLease, u.cfg.Instance)
+		lease, err := bus.AwaitLease(ctx, u.b, bus.ShardLease(u.shards, number), shardLease, u.cfg.Instance)
 		if err != nil {
 			return // ctx has ended
 		}
@@ -79,7 +79,7 @@ func (u *Upstream) hold(ctx context.Context, number int, lease *bus.Lease, relea
 
 // serve answers operators and bots whose calls are for this shard, until stop is called.
 func (s *shard) serve(ctx context.Context) (stop func()) {
-	shards := s.u.plan.shards
+	shards := s.u.shards
 	orders, err := bus.Serve(ctx, s.u.b, bus.ShardCall(shards, s.number), s.obey)
 	if err != nil {
 		s.log.Warn("operators cannot reach the shard", "err", err)

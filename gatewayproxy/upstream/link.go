@@ -48,7 +48,7 @@ func (s *shard) connect(ctx context.Context) end {
 	if !resume {
 		s.show(stateWaiting, "")
 		var err error
-		if p, err = s.u.gate.permit(ctx, s.number, s.u.plan.shards); err != nil {
+		if p, err = s.u.gate.permit(ctx, s.number, s.u.shards); err != nil {
 			return s.noPermit(ctx, err)
 		}
 	}
@@ -79,7 +79,11 @@ func (s *shard) open(ctx context.Context, p *permit) end {
 	s.show(stateConnecting, "")
 	dialCtx, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()
-	w, err := dialWire(dialCtx, s.address(), !s.u.cfg.Plain)
+	address, err := s.address(dialCtx)
+	if err != nil {
+		return s.ended(ctx, end{cause: causeDial, err: fmt.Errorf("Discord did not say how to connect: %w", err)})
+	}
+	w, err := dialWire(dialCtx, address, !s.u.cfg.Plain)
 	if err != nil {
 		return s.ended(ctx, end{cause: causeDial, err: err})
 	}
@@ -94,7 +98,7 @@ func (s *shard) open(ctx context.Context, p *permit) end {
 		err = l.resume(ctx)
 	} else {
 		s.show(stateIdentifying, "")
-		if err := p.spend(ctx, s.u.plan.shards); err != nil {
+		if err := p.spend(ctx, s.u.shards); err != nil {
 			return s.noPermit(ctx, err)
 		}
 		used = true
@@ -154,8 +158,12 @@ func (l *link) greet(in incoming) {
 
 func (l *link) identify(ctx context.Context) error {
 	l.s.received = 0
+	w, err := l.s.u.greeting(ctx)
+	if err != nil {
+		return err
+	}
 	return l.send(ctx, opIdentify, identify{
-		Token: reveal{l.s.u.cfg.Token}, Intents: l.s.u.plan.intents, Shard: [2]int{l.s.number, l.s.u.plan.shards}, LargeThreshold: largeThreshold,
+		Token: reveal{l.s.u.cfg.Token}, Intents: w.intents, Shard: [2]int{l.s.number, l.s.u.shards}, LargeThreshold: largeThreshold,
 		Properties: map[string]string{"os": "linux", "browser": "splashtail", "device": "splashtail"},
 	})
 }

@@ -38,7 +38,7 @@ type place struct {
 }
 
 func newPlace(u *Upstream, shard int) *place {
-	return &place{key: bus.UpstreamKey(u.plan.shards, shard), epoch: u.epoch, sessions: u.sessions, readies: u.readies, kick: make(chan struct{}, 1)}
+	return &place{key: bus.UpstreamKey(u.shards, shard), epoch: u.epoch, sessions: u.sessions, readies: u.readies, kick: make(chan struct{}, 1)}
 }
 
 // advance takes in an acknowledged event.

@@ -158,7 +158,7 @@ func (s *shard) isLive(how bus.ShardChange) {
 
 // tell puts a change on the bus. Nobody's correctness depends on it.
 func (s *shard) tell(ev bus.ShardEvent) {
-	ev.V, ev.Shard, ev.Shards, ev.Instance, ev.At = 1, s.number, s.u.plan.shards, s.u.cfg.Instance, time.Now().UTC()
+	ev.V, ev.Shard, ev.Shards, ev.Instance, ev.At = 1, s.number, s.u.shards, s.u.cfg.Instance, time.Now().UTC()
 	if err := bus.PublishLater(s.u.b, bus.ShardSubject(ev.Change, s.number), ev); err != nil {
 		s.log.Debug("a change of the shard was not reported", "err", err)
 	}
@@ -195,9 +195,10 @@ func (s *shard) until(ctx context.Context, done <-chan time.Time) {
 }
 
 // address is where the next connection goes.
-func (s *shard) address() string {
+func (s *shard) address(ctx context.Context) (string, error) {
 	if s.mem.session != nil && s.mem.session.url != "" {
-		return s.mem.session.url
+		return s.mem.session.url, nil
 	}
-	return s.u.plan.url
+	w, err := s.u.greeting(ctx)
+	return w.url, err
 }

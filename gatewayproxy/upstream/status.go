@@ -36,7 +36,7 @@ type ShardStatus struct {
 type Status struct {
 	Plan    string        `json:"plan"` // "ok", or what it waits for
 	Shards  int           `json:"shards"`
-	Intents uint64        `json:"intents"`
+	Intents uint64        `json:"intents,omitempty"` // known once a session was begun
 	URL     string        `json:"url,omitempty"`
 	Held    []ShardStatus `json:"held"`
 	Budget  struct {
@@ -71,7 +71,7 @@ func (s *shard) status() ShardStatus {
 // Status tells how every shard of this process is.
 func (u *Upstream) Status() Status {
 	u.mu.Lock()
-	st := Status{Plan: cmp.Or(u.trouble, "ok"), Shards: u.plan.shards, Intents: u.plan.intents, URL: u.plan.url}
+	st := Status{Plan: cmp.Or(u.trouble, "ok"), Shards: u.shards, Intents: u.greeted.intents, URL: u.greeted.url}
 	held := make([]*shard, 0, len(u.held))
 	for _, s := range u.held {
 		held = append(held, s)

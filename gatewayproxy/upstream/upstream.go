@@ -59,19 +59,15 @@ type Upstream struct {
 	share    *share
 	work     context.Context // of Run
 	resting  sync.WaitGroup  // buckets that rest after an IDENTIFY
-	planned  chan struct{}   // closed when plan is known
+	planned  chan struct{}   // closed when shards is known
+
+	shards int        // written before planned is closed
+	asking sync.Mutex // held while Discord is asked for the greeting
 
 	mu      sync.Mutex
-	plan    plan
+	greeted greeting
 	trouble string // why there is no plan yet
 	held    map[int]*shard
-}
-
-// plan is what all shards have in common.
-type plan struct {
-	shards  int
-	url     string
-	intents uint64
 }
 
 // New checks the config. It does no I/O.
@@ -123,7 +119,7 @@ func (u *Upstream) Planned() <-chan struct{} { return u.planned }
 func (u *Upstream) Shards() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.plan.shards
+	return u.shards
 }
 
 // Run holds shards until ctx ends, and leaves their sessions so that they can be
@@ -142,7 +138,7 @@ func (u *Upstream) Run(ctx context.Context) error {
 	}
 	only := u.cfg.Only
 	if len(only) == 0 {
-		for n := range u.plan.shards {
+		for n := range u.shards {
 			only = append(only, n)
 		}
 	}
@@ -179,17 +175,19 @@ func (u *Upstream) openRecords(ctx context.Context) error {
 	return err
 }
 
-// findPlan asks Discord until it answers; false when ctx ended first.
+// findPlan finds out how many shards there are: what is set, what the sessions of before
+// say, or else Discord, which is asked until it answers. False when ctx ended first.
 func (u *Upstream) findPlan(ctx context.Context) bool {
 	for failures := 0; ctx.Err() == nil; failures++ {
-		p, err := u.askPlan(ctx)
-		u.mu.Lock()
+		shards, err := u.countShards(ctx)
 		if err == nil {
-			u.plan, u.trouble = p, ""
+			u.mu.Lock()
+			u.shards, u.trouble = shards, ""
 			u.mu.Unlock()
 			close(u.planned)
 			return true
 		}
+		u.mu.Lock()
 		u.trouble = "Discord did not say how to connect: " + err.Error()
 		u.mu.Unlock()
 		if ctx.Err() != nil {
@@ -207,34 +205,58 @@ func (u *Upstream) findPlan(ctx context.Context) bool {
 	return false
 }
 
-func (u *Upstream) askPlan(ctx context.Context) (plan, error) {
+func (u *Upstream) countShards(ctx context.Context) (int, error) {
+	if u.cfg.Shards > 0 {
+		return u.cfg.Shards, nil
+	}
+	if n, err := u.countBefore(ctx); err != nil || n > 0 {
+		return n, err
+	}
+	w, err := u.greeting(ctx)
+	return w.shards, err
+}
+
+// greeting is what Discord must be asked before a session can begin. A session that is
+// resumed needs nothing of it, so that an API that is away holds up no RESUME.
+type greeting struct {
+	url     string
+	shards  int // as Discord recommends
+	intents uint64
+}
+
+// greeting asks once and then knows.
+func (u *Upstream) greeting(ctx context.Context) (greeting, error) {
+	u.asking.Lock()
+	defer u.asking.Unlock()
+	u.mu.Lock()
+	known := u.greeted
+	u.mu.Unlock()
+	if known.url != "" {
+		return known, nil
+	}
 	info, err := u.api.gatewayBot(ctx)
 	if err != nil {
-		return plan{}, err
+		return greeting{}, err
 	}
-	p := plan{shards: u.cfg.Shards, url: u.cfg.GatewayURL, intents: u.cfg.Intents}
-	if p.url == "" {
-		p.url = info.URL
+	u.gate.tell(info)
+	w := greeting{url: u.cfg.GatewayURL, shards: max(info.Shards, 1), intents: u.cfg.Intents}
+	if w.url == "" {
+		w.url = info.URL
 	}
-	if p.shards == 0 {
-		if p.shards, err = u.countBefore(ctx); err != nil {
-			return plan{}, err
-		}
-	}
-	if p.shards == 0 {
-		p.shards = max(info.Shards, 1)
-	}
-	if p.intents == 0 {
+	if w.intents == 0 {
 		app, err := u.api.application(ctx)
 		if err != nil {
-			return plan{}, err
+			return greeting{}, err
 		}
 		var without []string
-		if p.intents, without = defaultIntents(app.Flags); without != nil {
+		if w.intents, without = defaultIntents(app.Flags); without != nil {
 			u.log.Warn("the application may not see everything; allow it in Discord's developer portal", "without", strings.Join(without, ", "))
 		}
 	}
-	return p, nil
+	u.mu.Lock()
+	u.greeted = w
+	u.mu.Unlock()
+	return w, nil
 }
 
 // countBefore gives the number of shards of the sessions that can still be resumed, so
