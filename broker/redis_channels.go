@@ -21,7 +21,8 @@ type channels struct {
 
 	mu     sync.Mutex
 	wanted map[string]*channel
-	todo   []string      // names whose state must be told to the server
+	linked bool          // the server answers
+	todo   []string      // names whose state must be told to the server; empty unless linked
 	kick   chan struct{} // todo has something
 }
 
@@ -70,8 +71,12 @@ func (c *channels) drop(name string) {
 	}
 }
 
-// tellServer notes that a name's state has changed. The caller holds mu.
+// tellServer notes that a name's state has changed. The caller holds mu. While Redis is
+// away nothing is noted: a new connection is told of everything that is wanted then.
 func (c *channels) tellServer(name string) {
+	if !c.linked {
+		return
+	}
 	c.todo = append(c.todo, name)
 	select {
 	case c.kick <- struct{}{}:
@@ -109,12 +114,8 @@ func (c *channels) connection(ctx context.Context) error {
 	if err := ps.Ping(ctx); err != nil {
 		return err
 	}
-	c.mu.Lock()
-	c.todo = nil
-	for name := range c.wanted {
-		c.todo = append(c.todo, name)
-	}
-	c.mu.Unlock()
+	c.link()
+	defer c.unlink()
 	var writer sync.WaitGroup
 	defer writer.Wait()
 	defer cancel(nil)
@@ -124,6 +125,22 @@ func (c *channels) connection(ctx context.Context) error {
 		}
 	})
 	return c.receive(ctx, ps)
+}
+
+// link begins to note changes, with everything that is wanted already.
+func (c *channels) link() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.linked = true
+	for name := range c.wanted {
+		c.todo = append(c.todo, name)
+	}
+}
+
+func (c *channels) unlink() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.linked, c.todo = false, nil
 }
 
 // subscribe tells the server of changes as they come.

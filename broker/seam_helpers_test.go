@@ -146,7 +146,7 @@ func (c *rawClient) send(frames ...string) {
 	c.t.Helper()
 	for _, f := range frames {
 		if err := c.ws.WriteMessage(websocket.TextMessage, []byte(f)); err != nil {
-			c.t.Fatalf("sending %q: %v", f, err)
+			c.t.Fatalf("sending %.100q: %v", f, err)
 		}
 	}
 }
