@@ -40,6 +40,7 @@ func (g *guild) call(ctx context.Context, now time.Time, p pick) {
 	wish := m.entry.Value.Wish
 	c := call{user: p.want.user, state: wish.VoiceState, wishID: wish.ID, wished: wish.At, lane: l.id}
 	m.calling = true
+	g.sure.begin(c.user, now)
 	g.inFlight++
 	if l.kind == laneCapture {
 		l.busy = true
@@ -120,6 +121,7 @@ func (g *guild) finish(r result) {
 	}
 	if r.err == nil {
 		m.applied = &bus.VoiceApplied{VoiceState: r.state, Lane: l.kind.String(), At: now.UTC()}
+		g.sure.done(r.user, m.applied)
 		if m.entry.Value.Wish.VoiceState == r.state {
 			g.settleApplied(r.user, m)
 		}

@@ -20,6 +20,7 @@ type guild struct {
 	inbox map[bus.UserID]bus.Entry[bus.VoiceRecord] // guarded by w.mu
 
 	members  map[bus.UserID]*memberWork
+	sure     confirmed
 	lanes    []*lane
 	nextLane int
 	tokens   int // the version of the token list that lanes were made of
@@ -31,7 +32,7 @@ type guild struct {
 // memberWork is what the guild's goroutine knows of a member it works for.
 type memberWork struct {
 	entry   bus.Entry[bus.VoiceRecord]
-	applied *bus.VoiceApplied // the last state that Discord confirmed to us, newer than the entry's
+	applied *bus.VoiceApplied // the last state that is known to have been applied, not older than the entry's
 	calling bool              // a call is under way; the newest wish waits for its answer
 	tried   map[int]bool      // lanes that refused this wish
 	last    refusal           // of this wish
@@ -49,7 +50,7 @@ const (
 
 func newGuild(w *wishes, id bus.GuildID) *guild {
 	return &guild{id: id, w: w, wake: make(chan struct{}, 1), quit: make(chan struct{}),
-		inbox: map[bus.UserID]bus.Entry[bus.VoiceRecord]{}, members: map[bus.UserID]*memberWork{}, tokens: -1,
+		inbox: map[bus.UserID]bus.Entry[bus.VoiceRecord]{}, members: map[bus.UserID]*memberWork{}, sure: confirmed{}, tokens: -1,
 		results: make(chan result, 64)}
 }
 
@@ -73,6 +74,7 @@ func (g *guild) run() {
 		g.take()
 		lease, err := bus.Acquire(ctx, g.w.m.bus, bus.VoiceLease(g.id), guildLease, g.w.m.cfg.Instance)
 		if err == nil {
+			clear(g.sure) // another process may have had the guild
 			g.work(ctx, lease)
 			release, done := context.WithTimeout(ctx, time.Second)
 			if err := lease.Release(release); err != nil {
@@ -131,6 +133,7 @@ func (g *guild) work(ctx context.Context, lease *bus.Lease) {
 		g.take()
 		now := time.Now()
 		next := time.Time{}
+		g.sure.forget(now)
 		if !stopping {
 			next = g.send(ctx, now)
 		}
@@ -201,6 +204,9 @@ func (g *guild) learn(u bus.UserID, e bus.Entry[bus.VoiceRecord]) {
 	}
 	if e.Value.Wish.ID != m.entry.Value.Wish.ID {
 		m.tried, m.last = nil, refusal{}
+		if e.Value.Applied == nil {
+			delete(g.sure, u) // its writer knows of a change that nobody asked for any more, see cameLate
+		}
 	}
 	m.entry = e
 	m.due = retryAt(e.Value)
@@ -266,7 +272,14 @@ func (g *guild) wants(now time.Time) (wants []*want, due time.Time) {
 // fulfilled says whether a wish needs no call, and notes the state that fulfils it.
 func (g *guild) fulfilled(u bus.UserID, m *memberWork, now time.Time) bool {
 	wish := m.entry.Value.Wish
-	is := g.w.m.voices.stands(member{g.id, u}, wish.VoiceState, m.applied, now)
+	applied, sure := g.sure.of(u, now)
+	if !sure {
+		return false
+	}
+	if applied != nil {
+		m.applied = applied
+	}
+	is := g.w.m.voices.stands(member{g.id, u}, wish.VoiceState, applied, now)
 	if is && (m.applied == nil || m.applied.VoiceState != wish.VoiceState) {
 		m.applied = &bus.VoiceApplied{VoiceState: wish.VoiceState, Lane: laneNone, At: now.UTC()}
 	}

@@ -81,9 +81,9 @@ func (w *wishes) seen(who member) {
 		return
 	}
 	w.amend(who, func(rec *bus.VoiceRecord) bool {
-		waits := awaits(*rec)
+		// The failure may not be written yet; this write then takes the place of that one.
 		rec.Failed = nil
-		return waits
+		return rec.Wish.ID == e.Value.Wish.ID
 	})
 }
 
