@@ -110,9 +110,15 @@ func newSeamTest(t testing.TB, change func(*frontConfig)) *seamTest {
 		change(&cfg)
 	}
 	st.front = newFront(cfg)
-	st.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	st.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		st.front.serve(w, r, "test")
 	}))
+	st.server.Config.ConnState = func(c net.Conn, s http.ConnState) {
+		if tcp, ok := c.(*net.TCPConn); ok && s == http.StateNew {
+			_ = tcp.SetWriteBuffer(4096) // or it takes megabytes until a client that does not read is noticed
+		}
+	}
+	st.server.Start()
 	t.Cleanup(func() {
 		st.front.closeAll()
 		st.server.Close()
