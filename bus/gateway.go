@@ -49,6 +49,7 @@ type DownstreamSession struct {
 	V       int       `json:"v"`
 	Shard   int       `json:"shard"`
 	Shards  int       `json:"shards"`
+	Ours    int       `json:"ours"` // how many shards we had with Discord; numbers hold for that many
 	Intents uint64    `json:"intents"`
 	Version int       `json:"version"` // of the gateway protocol: 9 or 10
 	Token   string    `json:"token"`   // SHA-256 of the bot's token
@@ -60,8 +61,15 @@ type DownstreamSession struct {
 	Parts []DownstreamPart `json:"parts,omitempty"` // oldest first
 	Mark  DownstreamMark   `json:"mark,omitzero"`
 
-	Voice []GuildID         `json:"voice,omitempty"` // where it asked for a voice state last
-	Asked map[string]string `json:"asked,omitempty"` // its own nonces of member requests, by ours
+	Voice []GuildID         `json:"voice,omitempty"` // where it asked for a voice state
+	Asked []DownstreamNonce `json:"asked,omitempty"` // its latest member requests, oldest first
+}
+
+// DownstreamNonce is what a member request was called: by us towards Discord, and by the
+// bot, which may have left it out.
+type DownstreamNonce struct {
+	Ours   string `json:"ours"`
+	Theirs string `json:"theirs,omitempty"`
 }
 
 // DownstreamPart is a stretch of a session's numbers: the event Seq of the upstream

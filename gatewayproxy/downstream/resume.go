@@ -1,0 +1,149 @@
+package downstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"splashtail/bus"
+	"splashtail/gatewayproxy/rawjson"
+)
+
+// resume is a RESUME.
+type resume struct {
+	token   string
+	session string
+	seq     uint64
+}
+
+func readResume(d []byte) resume {
+	seq, err := strconv.ParseUint(rawjson.Text(rawjson.Get(d, "seq")), 10, 64)
+	if err != nil {
+		seq = 0 // null, or no number: nothing was received
+	}
+	return resume{
+		token:   bareToken(rawjson.Text(rawjson.Get(d, "token"))),
+		session: rawjson.Text(rawjson.Get(d, "session_id")),
+		seq:     seq,
+	}
+}
+
+// slack is how far a bot's number may be beyond what the stream has: what was sent and
+// then lost with a process.
+const slack = 1 << 16
+
+// revive takes a session up where the bot is. Errors say why it cannot be.
+func (s *Server) revive(ctx context.Context, r resume) (*session, error) {
+	if !isSessionID(r.session) || r.seq == 0 {
+		return nil, errors.New("no session of ours, or nothing was received in it")
+	}
+	found, err := s.records.Get(ctx, r.session)
+	if err != nil {
+		return nil, err
+	}
+	rec := found.Value
+	if rec.Token != s.token {
+		return nil, errors.New("the session belongs to another token")
+	}
+	info, err := bus.InfoOf(ctx, s.b, bus.AllDispatches())
+	if err != nil {
+		return nil, err
+	}
+	if rec.Epoch != info.Epoch {
+		return nil, errors.New("the stream of events was made anew since")
+	}
+	upstream, err := s.cfg.Shards(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sess := &session{
+		id: r.session, rec: rec,
+		view: view{shard: rec.Shard, shards: rec.Shards, upstream: upstream, intents: rec.Intents, version: rec.Version},
+		num:  numbering{single: rec.Shards == upstream, base: rec.Base, burst: rec.Burst, parts: rec.Parts},
+	}
+	if rec.Ours != upstream {
+		return nil, errors.New("the number of shards with Discord changed since")
+	}
+	if ready, known := s.cfg.Guilds.READY(sess.view.sources()[0]); known {
+		sess.view.self = rawjson.Text(rawjson.Get(rawjson.Get(ready, "user"), "id"))
+	} else {
+		return nil, errors.New("the shard is not known yet")
+	}
+	if err := s.aim(ctx, sess, r.seq, info); err != nil {
+		return nil, err
+	}
+	return sess, nil
+}
+
+// aim finds the place from which a session must be read so that the bot misses nothing
+// behind the number seq.
+func (s *Server) aim(ctx context.Context, sess *session, seq uint64, info bus.StreamInfo) error {
+	rec := &sess.rec
+	sess.have, sess.target, sess.resuming = max(seq, rec.Burst), info.Last, true
+	sess.sent, sess.num.high = seq, sess.have
+	if seq < rec.Burst { // it has not had all guilds: they are shown again, and what happened since follows
+		sess.shown, _, _ = s.snapshot(sess.view)
+	}
+	sess.mark = bus.DownstreamMark{Number: rec.Burst, Place: rec.Base}
+	if rec.Mark.Place > 0 && seq >= rec.Mark.Sent {
+		sess.mark = rec.Mark
+	}
+	sess.cursor = sess.mark.Place
+	if seq > sess.mark.Number+info.Last+slack-min(sess.mark.Place, info.Last) {
+		return fmt.Errorf("the number %d was never sent", seq)
+	}
+	if sess.num.single {
+		ahead, err := s.skipAhead(ctx, sess, seq)
+		if err != nil {
+			return err
+		}
+		sess.cursor = max(sess.cursor, ahead)
+	} else if seq > rec.Burst {
+		sess.cursor = max(sess.cursor, min(rec.Base+seq-rec.Burst, info.Last))
+	}
+	if info.First > sess.cursor+1 {
+		return s.coversFrom(ctx, sess, info)
+	}
+	return nil
+}
+
+// skipAhead guesses the place of the number seq, which saves reading what the bot has
+// had: every event has a place of its own, so it cannot be nearer than this. A guess that
+// the stream does not confirm counts for nothing.
+func (s *Server) skipAhead(ctx context.Context, sess *session, seq uint64) (uint64, error) {
+	m := sess.mark
+	if seq <= m.Number {
+		return 0, nil
+	}
+	guess := m.Place + (seq - m.Number)
+	page, _, err := bus.ReadPage(ctx, s.b, sess.view.filter(), guess, 1)
+	if err != nil || len(page) == 0 {
+		return 0, err
+	}
+	if n, known := sess.num.known(page[0].Value.Session, page[0].Value.Seq); known && n <= seq+1 {
+		return page[0].Seq - 1, nil
+	}
+	return 0, nil
+}
+
+// coversFrom looks, where the stream has let go of events behind the session's place,
+// whether the oldest that is left follows what the bot has: then nothing of it is missing.
+func (s *Server) coversFrom(ctx context.Context, sess *session, info bus.StreamInfo) error {
+	gone := fmt.Errorf("the stream has let go of what follows number %d", sess.have)
+	if !sess.num.single {
+		return gone
+	}
+	page, _, err := bus.ReadPage(ctx, s.b, sess.view.filter(), info.First, 1)
+	if err != nil {
+		return err
+	}
+	if len(page) == 0 {
+		return gone
+	}
+	if n, known := sess.num.known(page[0].Value.Session, page[0].Value.Seq); !known || n > sess.have+1 {
+		return gone
+	}
+	sess.cursor = page[0].Seq - 1
+	return nil
+}
