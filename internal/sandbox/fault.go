@@ -55,7 +55,7 @@ func (d *Discord) AddFault(f Fault) error {
 	if !slices.Contains(faultKinds, f.Kind) {
 		return fmt.Errorf("sandbox: no fault is called %q; none was armed, use one of %v", f.Kind, faultKinds)
 	}
-	if f.Route != "" && !slices.ContainsFunc(routes, func(r route) bool { return r.name() == f.Route }) {
+	if f.Route != "" && !slices.ContainsFunc(d.routes, func(r route) bool { return r.name() == f.Route }) {
 		return fmt.Errorf("sandbox: no route is called %q; no fault was armed, use the Route constants", f.Route)
 	}
 	d.mu.Lock()

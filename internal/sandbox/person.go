@@ -53,7 +53,7 @@ func (p Person) Do(method, path string, body any) (json.RawMessage, error) {
 			return nil, fmt.Errorf("sandbox: %s: %w; nothing was done", what, err)
 		}
 	}
-	if c.route, c.params, _ = findRoute(method, at); c.route == nil {
+	if c.route, c.params, _ = c.d.findRoute(method, at); c.route == nil {
 		return nil, fmt.Errorf("sandbox: Discord has no %s here; nothing was done", what)
 	}
 	return p.run(c, what)

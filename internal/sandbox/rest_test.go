@@ -124,7 +124,7 @@ func TestEveryRouteAgainstTheDescription(t *testing.T) {
 	for _, q := range w.Requests(0, 0) {
 		seen[q.Route] = true
 	}
-	for _, route := range routes {
+	for _, route := range allRoutes() {
 		if !seen[route.name()] {
 			t.Errorf("%s was not called", route.name())
 		}

@@ -33,12 +33,14 @@ type route struct {
 // name is method and pattern; the parameters are called as in Discord's API description.
 func (r *route) name() string { return r.method + " " + r.pattern }
 
-// routes is all that the sandbox serves, more exact patterns first. A handler runs with the lock held, at one instant. The
-// families have their tables beside their handlers.
-var routes = slices.Concat(
-	memberRoutes(), coreRoutes(), accountRoutes(), guildRoutes(), banRoutes(), roleRoutes(), channelRoutes(), messageRoutes(),
-	inviteRoutes(), webhookRoutes(), webhookMessageRoutes(), commandRoutes(), callbackRoutes(),
-)
+// allRoutes is all that the sandbox serves, more exact patterns first. A handler runs with the lock held, at one instant.
+// The families have their tables beside their handlers.
+func allRoutes() []route {
+	return slices.Concat(
+		memberRoutes(), coreRoutes(), accountRoutes(), guildRoutes(), banRoutes(), roleRoutes(), channelRoutes(), messageRoutes(),
+		inviteRoutes(), webhookRoutes(), webhookMessageRoutes(), commandRoutes(), callbackRoutes(),
+	)
+}
 
 func coreRoutes() []route {
 	return []route{
@@ -68,9 +70,9 @@ func (p param) free() bool {
 }
 
 // findRoute gives the row for a path below /api. Without one it says whether the path exists for another method.
-func findRoute(method, path string) (r *route, params []param, otherMethod bool) {
-	for i := range routes {
-		row := &routes[i]
+func (d *Discord) findRoute(method, path string) (r *route, params []param, otherMethod bool) {
+	for i := range d.routes {
+		row := &d.routes[i]
 		got, ok := match(row.pattern, path)
 		if !ok {
 			continue

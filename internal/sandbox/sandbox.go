@@ -59,6 +59,7 @@ type Discord struct {
 	addr  string        // valid once ready is closed
 
 	control http.Handler
+	routes  []route
 	runOnce sync.Once
 
 	mu       sync.Mutex // guards everything below; held for computing only, never for I/O or waiting
@@ -113,7 +114,7 @@ func New(cfg Config) *Discord {
 		gateway:  newGateway(cfg.Gateway),
 		wake:     make(chan struct{}),
 	}
-	d.control = d.controlRoutes()
+	d.control, d.routes = d.controlRoutes(), allRoutes()
 	d.counts = counts{status: map[int]uint64{}, limited: map[string]uint64{}}
 	return d
 }

@@ -172,7 +172,7 @@ func (d *Discord) receive(w http.ResponseWriter, r *http.Request) *call {
 	}
 	if path, ok := apiPath(r.URL.Path); ok {
 		c.path = path
-		c.route, c.params, c.otherMethod = findRoute(r.Method, path)
+		c.route, c.params, c.otherMethod = d.findRoute(r.Method, path)
 	}
 	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok {
 		c.scheme, c.token, c.hasToken = scheme, hashToken(token), true
