@@ -15,7 +15,7 @@ import (
 func everything(t testing.TB) (*program, settings, *redisServer) {
 	t.Helper()
 	r := startRedis(t)
-	_, discord := startDiscord(t, sandbox.Config{})
+	_, _, discord := startDiscord(t, sandbox.Config{})
 	s := onFreePorts(t).with(discord).with(settings{"REDIS_ADDR": r.Addr()})
 	return start(t, "up", s), s, r
 }

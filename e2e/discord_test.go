@@ -7,17 +7,30 @@ import (
 	"splashtail/internal/sandbox"
 )
 
-// startDiscord runs a Discord on loopback with a primary bot and gives the settings that lead to it.
-func startDiscord(t testing.TB, cfg sandbox.Config) (*sandbox.Discord, settings) {
+// startDiscord runs a Discord on loopback with a primary bot, and gives the settings that lead to it.
+func startDiscord(t testing.TB, cfg sandbox.Config) (*sandbox.Discord, sandbox.Application, settings) {
 	t.Helper()
 	d := sandbox.New(cfg)
 	runUntilEnd(t, d.Run)
 	<-d.Ready()
-	app, err := d.AddApplication(sandbox.ApplicationSpec{Name: "primary"})
+	app := must(d.AddApplication(sandbox.ApplicationSpec{Name: "primary"}))(t)
+	return d, app, settings{"DISCORD_API_URL": d.URL(), "DISCORD_BOT_TOKEN": app.Token}
+}
+
+// must gives the value of a call that cannot fail here.
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		noError(t, err)
+		return v
+	}
+}
+
+func noError(t testing.TB, err error) {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d, settings{"DISCORD_API_URL": d.URL(), "DISCORD_BOT_TOKEN": app.Token}
 }
 
 // runUntilEnd runs a service until the test has ended.

@@ -92,7 +92,7 @@ func TestBusIsKilledDuringTraffic(t *testing.T) {
 // brokerOnSharedBus starts a bus and a broker that joins it; the settings are the broker's.
 func brokerOnSharedBus(t testing.TB, r *redisServer) (hub, p *program, s settings) {
 	t.Helper()
-	_, discord := startDiscord(t, sandbox.Config{})
+	_, _, discord := startDiscord(t, sandbox.Config{})
 	s = onFreePorts(t).with(discord).with(settings{"REDIS_ADDR": r.Addr()})
 	hub = start(t, "nats", s)
 	s = s.with(settings{"NATS_URL": s.nats(), "OPS_ADDR": freeAddr(t)})
