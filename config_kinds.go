@@ -193,10 +193,33 @@ func (v *URL) allowed(rule string) string {
 	return "a URL that begins with " + strings.ReplaceAll(rule, ",", ":// or ") + "://"
 }
 
-var urlUser = regexp.MustCompile(`//[^/@]*@`)
+var urlScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 
-// maskURL hides user and password of every URL in text.
-func maskURL(text string) string { return urlUser.ReplaceAllString(text, "//(hidden)@") }
+// maskURL hides user and password of every URL in text. In a text that is no list of URLs, as when somebody forgot to
+// encode a slash or a comma of a password, everything before the last @ may be part of it.
+func maskURL(text string) string {
+	urls := strings.Split(text, ",")
+	for i, one := range urls {
+		u, err := url.Parse(strings.TrimSpace(one))
+		if err != nil || u.Scheme == "" || u.Host == "" {
+			return maskAll(text)
+		}
+		if u.User != nil {
+			scheme, rest, _ := strings.Cut(one, "://")
+			end := strings.IndexAny(rest+"/", "/?#") // of the authority, which url.Parse read the same way
+			urls[i] = scheme + "://(hidden)" + rest[max(strings.LastIndex(rest[:end], "@"), 0):]
+		}
+	}
+	return strings.Join(urls, ",")
+}
+
+func maskAll(text string) string {
+	at := strings.LastIndex(text, "@")
+	if at < 0 {
+		return text
+	}
+	return urlScheme.FindString(text) + "(hidden)" + text[at:]
+}
 
 func (v *URL) String() string { return maskURL(v.Value) }
 
