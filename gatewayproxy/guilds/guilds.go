@@ -15,6 +15,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"sync"
+	"time"
 
 	"splashtail/bus"
 )
@@ -32,6 +33,9 @@ type Guild struct {
 // Config says how a Store works.
 type Config struct {
 	Instance string // names this process when it writes
+	// WriteEvery is how often guilds that changed are stored; 0: 2 s. Events of a burst
+	// then change a guild once on disk.
+	WriteEvery time.Duration
 }
 
 // Store is the state of every guild of every shard, up to a place in DISPATCH.
@@ -68,6 +72,9 @@ type shard struct {
 
 // New makes a store; it is empty until Run.
 func New(cfg Config, b *bus.Bus, log *slog.Logger) *Store {
+	if cfg.WriteEvery == 0 {
+		cfg.WriteEvery = writeEvery
+	}
 	return &Store{cfg: cfg, b: b, log: log, caught: make(chan struct{}), news: make(chan struct{}),
 		guilds: map[bus.GuildID]*entry{}, shards: map[int]*shard{}}
 }

@@ -14,7 +14,7 @@ import (
 
 // Times and bounds of writing.
 const (
-	writeEvery  = 2 * time.Second // events of a burst change a guild once on disk
+	writeEvery  = 2 * time.Second
 	writerLease = 5 * time.Second
 	writeWindow = 32 // guilds on their way to the bus at a time
 	maxStored   = 3 << 20
@@ -161,7 +161,7 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-// write brings the bus up to date every writeEvery, and a last time at the end.
+// write brings the bus up to date again and again, and a last time at the end.
 func (k *keeper) write(ctx context.Context, lease *bus.Lease) {
 	if err := k.takeOver(ctx); err != nil && ctx.Err() == nil {
 		k.s.log.Warn("the stored guilds could not be looked at; what is stored too much stays", "err", err)
@@ -171,7 +171,7 @@ func (k *keeper) write(ctx context.Context, lease *bus.Lease) {
 		k.s.removed = nil
 		k.s.mu.Unlock()
 	}()
-	tick := time.NewTicker(writeEvery)
+	tick := time.NewTicker(k.s.cfg.WriteEvery)
 	defer tick.Stop()
 	for {
 		select {
