@@ -28,9 +28,10 @@ type conn struct {
 
 	ctx    context.Context // of everything that the connection waits for
 	cancel context.CancelFunc
-	frames chan frame   // what the bot sent; closed when no more comes
-	heard  atomic.Int64 // when the last frame came
-	lost   atomic.Bool  // another connection serves the session, or it was given up
+	frames chan frame      // what the bot sent; closed when no more comes
+	heard  atomic.Int64    // when the last frame came
+	stop   <-chan struct{} // closed when bots are asked to leave; nil once that was noticed
+	lost   atomic.Bool     // another connection serves the session, or it was given up
 
 	sess     *session  // nil until IDENTIFY or RESUME succeeded
 	asked    bool      // an IDENTIFY or RESUME waits for its first frame, which must not be an ACK
@@ -166,6 +167,9 @@ func (c *conn) await(news <-chan struct{}, tick <-chan time.Time) error {
 	case <-news:
 		return nil
 	case <-tick:
+		return c.chores()
+	case <-c.stop:
+		c.stop = nil
 		return c.chores()
 	case <-c.ctx.Done():
 		return c.ctx.Err()

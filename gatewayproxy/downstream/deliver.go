@@ -62,7 +62,7 @@ func (c *conn) showNext() error {
 		return nil
 	}
 	name, d := guildFor(g, sess.view)
-	return c.dispatch(name, number, d)
+	return c.dispatch(name, max(number, sess.sent), d)
 }
 
 // deliverPage reads on in the stream itself: the session's place is not in memory.
@@ -143,8 +143,7 @@ func (c *conn) pass(e *event) error {
 	}
 	switch e.name {
 	case "READY":
-		sess.rebirth(e.d)
-		return nil
+		return c.rebirth(e, number)
 	case "RESUMED":
 		return nil
 	}
@@ -162,8 +161,8 @@ func (c *conn) pass(e *event) error {
 	}
 	if e.name == "GUILD_CREATE" && sess.reborn[e.guild] {
 		delete(sess.reborn, e.guild)
-		gone := []byte(`{"id":"` + e.guild.String() + `","unavailable":true}`)
-		if err := c.dispatch("GUILD_DELETE", max(number-1, sess.sent), gone); err != nil {
+		d = with(d, member{"unavailable", json.RawMessage("false")})
+		if err := c.dispatch("GUILD_DELETE", max(number-1, sess.sent), goneFor(e.guild, true)); err != nil {
 			return err
 		}
 	}
@@ -172,14 +171,43 @@ func (c *conn) pass(e *event) error {
 
 // rebirth takes in that Discord gave us a new session: it will send every guild again.
 // To the bot each has an outage then, which every library takes in without believing
-// that it joined a guild, and with all that changed meanwhile.
-func (sess *session) rebirth(ready []byte) {
-	sess.reborn = map[bus.GuildID]bool{}
-	for g := range rawjson.Elements(rawjson.Get(ready, "guilds")) {
-		if id, err := bus.ParseGuildID(rawjson.Text(rawjson.Get(g, "id"))); err == nil {
-			sess.reborn[id] = true
+// that it joined a guild, and with all that changed meanwhile. Guilds that it lost in
+// between are removed.
+func (c *conn) rebirth(e *event, number uint64) error {
+	sess := c.sess
+	sess.reborn = guildsOfReady(e.d)
+	for i, id := range e.gone {
+		if sess.view.intents&guildsIntent == 0 || !sess.view.ofGuild(id) {
+			continue
+		}
+		n := number
+		if i < len(e.gone)-1 {
+			n-- // who has only some of them gets the rest with a RESUME
+		}
+		if err := c.dispatch("GUILD_DELETE", max(n, sess.sent), goneFor(id, false)); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// guildsOfReady gives the guilds that a READY names.
+func guildsOfReady(ready []byte) map[bus.GuildID]bool {
+	named := map[bus.GuildID]bool{}
+	for g := range rawjson.Elements(rawjson.Get(ready, "guilds")) {
+		if id, err := bus.ParseGuildID(rawjson.Text(rawjson.Get(g, "id"))); err == nil {
+			named[id] = true
+		}
+	}
+	return named
+}
+
+// goneFor is the d of a GUILD_DELETE, for an outage or for good.
+func goneFor(id bus.GuildID, outage bool) []byte {
+	if outage {
+		return []byte(`{"id":"` + id.String() + `","unavailable":true}`)
+	}
+	return []byte(`{"id":"` + id.String() + `"}`)
 }
 
 // route holds back what another bot asked for, and gives answers the name that this one

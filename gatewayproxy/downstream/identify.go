@@ -125,6 +125,7 @@ func (s *Server) snapshot(v view) (shown []guilds.Guild, place uint64, since map
 	since = map[int]uint64{}
 	for i, shard := range v.sources() {
 		all, at := s.cfg.Guilds.Snapshot(shard)
+		s.tail.seed(shard, all)
 		for _, g := range all {
 			if v.single() || v.ofGuild(g.ID) {
 				shown = append(shown, g)
@@ -177,7 +178,7 @@ func readyFor(sess *session, url string) []byte {
 // guildFor gives the event that shows a guild after READY.
 func guildFor(g guilds.Guild, v view) (name string, d []byte) {
 	if g.Unavailable || len(g.JSON) == 0 {
-		return "GUILD_DELETE", []byte(`{"id":"` + g.ID.String() + `","unavailable":true}`)
+		return "GUILD_DELETE", goneFor(g.ID, true)
 	}
 	d = with(g.JSON, member{"unavailable", json.RawMessage("false")})
 	if v.intents&presencesIntent == 0 {

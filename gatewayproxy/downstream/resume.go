@@ -70,6 +70,12 @@ func (s *Server) revive(ctx context.Context, r resume) (*session, error) {
 	} else {
 		return nil, errors.New("the shard is not known yet")
 	}
+	for _, shard := range sess.view.sources() {
+		if !s.tail.seeded(shard) {
+			all, _ := s.cfg.Guilds.Snapshot(shard)
+			s.tail.seed(shard, all)
+		}
+	}
 	if err := s.aim(ctx, sess, r.seq, info); err != nil {
 		return nil, err
 	}
@@ -89,7 +95,7 @@ func (s *Server) aim(ctx context.Context, sess *session, seq uint64, info bus.St
 	if rec.Mark.Place > 0 && seq >= rec.Mark.Sent {
 		sess.mark = rec.Mark
 	}
-	sess.cursor = sess.mark.Place
+	sess.cursor = min(sess.mark.Place, info.Last) // further when the newest events were lost with a process
 	if seq > sess.mark.Number+info.Last+slack-min(sess.mark.Place, info.Last) {
 		return fmt.Errorf("the number %d was never sent", seq)
 	}

@@ -187,7 +187,7 @@ func (s *Server) admitConn(r *http.Request) *conn {
 	if err != nil {
 		host = r.RemoteAddr
 	}
-	c := &conn{s: s, log: s.log, addr: host, frames: make(chan frame, 4), answers: make(chan answer, 4)}
+	c := &conn{s: s, log: s.log, addr: host, frames: make(chan frame, 4), answers: make(chan answer, 4), stop: s.stop}
 	c.ctx, c.cancel = context.WithCancel(s.life)
 	c.heard.Store(time.Now().UnixNano())
 	s.conns[c] = true

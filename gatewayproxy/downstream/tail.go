@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/gatewayproxy/guilds"
+	"splashtail/gatewayproxy/rawjson"
 )
 
 // tail is the newest of DISPATCH, read once for all sessions of the process. A session
@@ -27,10 +29,13 @@ type tail struct {
 	scanned uint64 // everything stored up to here was seen
 	epoch   string
 	news    chan struct{} // closed and replaced when scanned moves
+
+	known map[int]map[bus.GuildID]bool // the guilds of each shard that bots know of; see seed
 }
 
 func newTail(b *bus.Bus, log *slog.Logger, l Limits) *tail {
-	return &tail{b: b, log: log, maxBytes: l.WindowBytes, maxEvents: l.WindowEvents, started: make(chan struct{}), news: make(chan struct{})}
+	return &tail{b: b, log: log, maxBytes: l.WindowBytes, maxEvents: l.WindowEvents, started: make(chan struct{}), news: make(chan struct{}),
+		known: map[int]map[bus.GuildID]bool{}}
 }
 
 // epochEvery is how often the stream is asked whether it is still the same.
@@ -117,6 +122,7 @@ func (t *tail) add(ms []bus.Delivery[bus.Dispatch]) error {
 			return errOtherPast
 		}
 		t.scanned = e.place
+		t.census(e)
 		t.events = append(t.events, e)
 		t.bytes += e.size()
 	}
@@ -130,6 +136,51 @@ func (t *tail) add(ms []bus.Delivery[bus.Dispatch]) error {
 	t.events = t.events[drop:]
 	t.wake()
 	return nil
+}
+
+// seeded says whether the guilds of a shard are known.
+func (t *tail) seeded(shard int) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.known[shard] != nil
+}
+
+// seed tells which guilds a shard has, once.
+func (t *tail) seed(shard int, all []guilds.Guild) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.known[shard] != nil {
+		return
+	}
+	t.known[shard] = map[bus.GuildID]bool{}
+	for _, g := range all {
+		t.known[shard][g.ID] = true
+	}
+}
+
+// census keeps known up to date. A new session with Discord does not tell of guilds that
+// the bot lost while there was none: they are noted at its READY.
+func (t *tail) census(e *event) {
+	known := t.known[e.shard]
+	if known == nil {
+		return
+	}
+	switch e.name {
+	case "GUILD_CREATE":
+		known[e.guild] = true
+	case "GUILD_DELETE":
+		if string(rawjson.Get(e.d, "unavailable")) != "true" {
+			delete(known, e.guild)
+		}
+	case "READY":
+		named := guildsOfReady(e.d)
+		for id := range known {
+			if !named[id] {
+				e.gone = append(e.gone, id)
+			}
+		}
+		t.known[e.shard] = named
+	}
 }
 
 func (t *tail) wake() {
