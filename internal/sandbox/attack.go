@@ -23,13 +23,19 @@ type Attack struct {
 
 // Damage is what an attack achieved.
 type Damage struct {
-	Channels, Roles, Bans, Kicks, Webhooks, Messages, Joins int
+	Channels int `json:"channels"`
+	Roles    int `json:"roles"`
+	Bans     int `json:"bans"`
+	Kicks    int `json:"kicks"`
+	Webhooks int `json:"webhooks"`
+	Messages int `json:"messages"`
+	Joins    int `json:"joins"`
 
-	Users     []ID          // who joined, in a raid
-	First     time.Time     // when the first act succeeded
-	Last      time.Time     // when the last one did
-	StoppedBy *Refusal      // what ended it; nil when nothing did
-	Took      time.Duration // from the first act to the end
+	Users     []ID          `json:"users,omitempty"`      // who joined, in a raid
+	First     time.Time     `json:"first"`                // when the first act succeeded
+	Last      time.Time     `json:"last"`                 // when the last one did
+	StoppedBy *Refusal      `json:"stopped_by,omitempty"` // what ended it; nil when nothing did
+	Took      time.Duration `json:"took_ns"`              // from the first act to the end
 }
 
 // Lost counts what is gone.

@@ -166,6 +166,9 @@ type limitsWish struct {
 	MemberList  limitWish `json:"member_list"`
 	GuildGet    limitWish `json:"guild_get"`
 	VoiceState  limitWish `json:"voice_state"`
+	RoleCreate  limitWish `json:"role_create"`
+	Rename      limitWish `json:"channel_rename"`
+	Other       limitWish `json:"other"`
 	Global      int       `json:"global"`
 	Invalid     limitWish `json:"invalid"`
 	BanMS       int       `json:"ban_ms"`
@@ -175,6 +178,7 @@ func (d *Discord) controlLimits(_ *http.Request, q limitsWish) (any, error) {
 	d.SetLimits(Limits{
 		MemberPatch: q.MemberPatch.limit(), MemberGet: q.MemberGet.limit(), MemberList: q.MemberList.limit(),
 		GuildGet: q.GuildGet.limit(), VoiceState: q.VoiceState.limit(), Global: q.Global,
+		RoleCreate: q.RoleCreate.limit(), ChannelRename: q.Rename.limit(), Other: q.Other.limit(),
 		Invalid: q.Invalid.limit(), BanFor: ms(q.BanMS),
 	})
 	d.log.Info("limits set")

@@ -16,6 +16,7 @@ func (d *Discord) controlActs(mux *http.ServeMux) {
 	mux.Handle("POST /sandbox/users/{user}/act", answering(d.controlAct))
 	mux.Handle("POST /sandbox/users/{user}/join/{code}", answering(d.controlJoin))
 	mux.Handle("POST /sandbox/interactions", answering(d.controlInteract))
+	mux.Handle("POST /sandbox/guilds/{guild}/attacks/{kind}", answering(d.controlAttack))
 	mux.Handle("GET /sandbox/guilds/{guild}/snapshot", answering(d.controlSnapshot))
 	mux.Handle("GET /sandbox/channels/{channel}/messages", answering(d.controlMessages))
 }
@@ -109,6 +110,41 @@ type interactionView struct {
 	ID    ID               `json:"id"`
 	Token string           `json:"token"`
 	State InteractionState `json:"state"`
+}
+
+type attackWish struct {
+	Actor   ID     `json:"actor"`
+	EveryMS int    `json:"every_ms"`
+	Most    int    `json:"most"`
+	Invite  string `json:"invite"`
+	Channel ID     `json:"channel"`
+	Text    string `json:"text"`
+}
+
+// controlAttack runs an attack until it ends and says what it achieved. It ends with the request, too.
+func (d *Discord) controlAttack(r *http.Request, q attackWish) (any, error) {
+	g, err := ParseID(r.PathValue("guild"))
+	if err != nil {
+		return nil, err
+	}
+	a := Attack{Guild: g, Actor: q.Actor, Every: ms(q.EveryMS), Most: q.Most}
+	switch kind := r.PathValue("kind"); kind {
+	case "nuke":
+		return orNothing(d.Nuke(r.Context(), a))
+	case "webhooks":
+		return orNothing(d.WebhookFlood(r.Context(), a, q.Text))
+	case "raid":
+		return orNothing(d.Raid(r.Context(), a, q.Invite, q.Channel, q.Text))
+	default:
+		return nil, fmt.Errorf("sandbox: no attack is called %q; use nuke, webhooks or raid", kind)
+	}
+}
+
+func orNothing(dmg Damage, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return dmg, nil
 }
 
 func (d *Discord) controlSnapshot(r *http.Request, _ struct{}) (any, error) {

@@ -16,53 +16,61 @@ type Interaction struct {
 
 // InteractionState is what the user sees at one moment.
 type InteractionState struct {
-	Answered bool          // the first answer came
-	After    time.Duration // how long it took
-	Type     int           // of the callback: 4 message, 5 deferred, 6 deferred update, 7 update, 8 choices, 9 modal
-	Thinking bool          // "the bot is thinking"
-	Expired  bool          // nothing came in time: "the application did not respond"
+	Answered bool          `json:"answered"` // the first answer came
+	After    time.Duration `json:"after_ns"` // how long it took
+	Type     int           `json:"type"`     // of the callback: 4 message, 5 deferred, 6 deferred update, 7 update, 8 choices, 9 modal
+	Thinking bool          `json:"thinking"` // "the bot is thinking"
+	Expired  bool          `json:"expired"`  // nothing came in time: "the application did not respond"
 
-	Original  *Message // what was answered, or the message whose component was used, once it was updated
-	Followups []Message
-	Edits     int // through the webhook routes
-	Modal     *Modal
-	Choices   []Choice
+	// Original is what was answered, or the message whose component was used, once it was updated; nil for none.
+	Original  *Message  `json:"original,omitempty"`
+	Followups []Message `json:"followups,omitempty"`
+	Edits     int       `json:"edits"` // through the webhook routes
+	Modal     *Modal    `json:"modal,omitempty"`
+	Choices   []Choice  `json:"choices,omitempty"`
 }
 
 // Modal is a dialogue that the user sees.
 type Modal struct {
-	CustomID, Title string
-	Inputs          []string // their custom ids
+	CustomID string   `json:"custom_id"`
+	Title    string   `json:"title"`
+	Inputs   []string `json:"inputs"` // their custom ids
 }
 
 // Choice is one line that autocomplete offers.
 type Choice struct {
-	Name  string
-	Value json.RawMessage
+	Name  string          `json:"name"`
+	Value json.RawMessage `json:"value"`
 }
 
 // Message is a message as a user sees it.
 type Message struct {
-	ID, Channel, Author ID
-	Content             string
-	Ephemeral           bool // for this user alone
-	Components          []Component
-	Files               []File
-	JSON                json.RawMessage // all of it, as the API sends it
+	ID         ID              `json:"id"`
+	Channel    ID              `json:"channel_id"`
+	Author     ID              `json:"author_id"`
+	Content    string          `json:"content"`
+	Ephemeral  bool            `json:"ephemeral"` // for this user alone
+	Components []Component     `json:"components,omitempty"`
+	Files      []File          `json:"files,omitempty"`
+	JSON       json.RawMessage `json:"message"` // all of it, as the API sends it
 }
 
 // Component is a button or a menu of a message.
 type Component struct {
-	CustomID, Label, URL string
-	Type, Style          int
-	Disabled             bool
-	Options              []string // the values of a menu
+	CustomID string   `json:"custom_id,omitempty"`
+	Label    string   `json:"label,omitempty"`
+	URL      string   `json:"url,omitempty"`
+	Type     int      `json:"type"`
+	Style    int      `json:"style,omitempty"`
+	Disabled bool     `json:"disabled,omitempty"`
+	Options  []string `json:"options,omitempty"` // the values of a menu
 }
 
 // File is a file in a message.
 type File struct {
-	Name, Type string
-	Data       []byte
+	Name string `json:"name"`
+	Type string `json:"type"`
+	Data []byte `json:"data"`
 }
 
 // ID is the interaction's id.

@@ -27,11 +27,11 @@ func (p Person) Because(reason string) Person {
 
 // Refusal is Discord's no to what a person tried. Nothing was changed.
 type Refusal struct {
-	Status  int    // of HTTP
-	Code    int    // Discord's error code
-	Message string // Discord's text
-	Body    string // the whole answer
-	What    string // method and path
+	Status  int    `json:"status"`  // of HTTP
+	Code    int    `json:"code"`    // Discord's error code
+	Message string `json:"message"` // Discord's text
+	Body    string `json:"body"`    // the whole answer
+	What    string `json:"what"`    // method and path
 }
 
 func (r *Refusal) Error() string {
