@@ -16,13 +16,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"splashtail/bus"
+	"splashtail/gatewayproxy/downstream"
 	"splashtail/gatewayproxy/guilds"
+	"splashtail/gatewayproxy/rest"
 	"splashtail/gatewayproxy/upstream"
 	"splashtail/internal/discord"
 	"splashtail/internal/secret"
@@ -57,6 +60,8 @@ type Proxy struct {
 	client *discord.Client
 	store  *guilds.Store
 	up     *upstream.Upstream
+	down   *downstream.Server
+	rest   *rest.Proxy
 
 	ready chan struct{}
 	mu    sync.Mutex
@@ -77,7 +82,9 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Proxy, error) {
 	if _, _, err := net.SplitHostPort(cfg.Addr); err != nil {
 		return nil, fmt.Errorf("the address for bots is not host:port: %w", err)
 	}
-	client, err := discord.NewClient(cfg.APIURL)
+	// Everything that this process sends to Discord's API waits in one line.
+	limiter := discord.NewLimiter(discord.LimiterConfig{})
+	client, err := discord.NewLimitedClient(cfg.APIURL, limiter)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +98,27 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.down, err = downstream.New(downstream.Config{
+		Token: cfg.Token, Shards: p.up.AwaitShards, Guilds: p.store, Intents: p.up.Intents, Metrics: cfg.Metrics,
+	}, b, log)
+	if err != nil {
+		return nil, err
+	}
+	p.rest, err = rest.New(rest.Config{
+		API: cfg.APIURL, Limiter: limiter, GatewayURL: gatewayURL, Shards: p.up.Shards, Authorize: cfg.Token.Equal, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
 	return p, nil
+}
+
+// gatewayURL is where the sender of a request finds our gateway: where it sent it to.
+func gatewayURL(r *http.Request) string {
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+		return "wss://" + r.Host
+	}
+	return "ws://" + r.Host
 }
 
 // componentName is what the component is called on the bus.
@@ -142,32 +169,47 @@ func (p *Proxy) Run(ctx context.Context) error {
 	}
 	part("guilds", p.store.Run)
 	part("upstream", p.up.Run)
+	part("downstream", p.down.Run)
 	server := &http.Server{Handler: p.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-	part("door", func(context.Context) error { return server.Serve(ln) })
+	var door sync.WaitGroup
+	door.Go(func() {
+		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("bots cannot connect any more: %w", err)
+		}
+	})
+	err = p.serve(ctx, failed)
+	cancel()
+	parts.Wait() // the bots that are connected leave meanwhile
+	closeDoor(server)
+	door.Wait()
+	return errors.Join(err, service.Stop())
+}
 
-	select {
-	case <-p.store.Ready():
-		close(p.ready)
-		p.log.Info("bots can connect", "addr", ln.Addr().String())
-	case <-ctx.Done():
-	case err = <-failed:
-	}
-	if err == nil {
+// serve says when bots can connect and waits for the end, or for a part that fails.
+func (p *Proxy) serve(ctx context.Context, failed <-chan error) error {
+	for _, ready := range []<-chan struct{}{p.store.Ready(), p.down.Ready()} {
 		select {
+		case <-ready:
+		case err := <-failed:
+			return err
 		case <-ctx.Done():
-		case err = <-failed:
+			return nil
 		}
 	}
-	cancel()
-	p.closeDoor(server)
-	parts.Wait()
-	return errors.Join(err, service.Stop())
+	close(p.ready)
+	p.log.Info("bots can connect", "addr", p.Addr())
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // drainTime is how long a stop waits for requests of bots that are under way.
 const drainTime = 3 * time.Second
 
-func (p *Proxy) closeDoor(server *http.Server) {
+func closeDoor(server *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
@@ -175,10 +217,16 @@ func (p *Proxy) closeDoor(server *http.Server) {
 	}
 }
 
-// handler tells the two kinds of request apart by their path.
+// handler tells the two kinds of request apart by their path. It is no ServeMux: that
+// one would answer an odd path with a redirect.
 func (p *Proxy) handler() http.Handler {
-	mux := http.NewServeMux()
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			p.rest.ServeHTTP(w, r)
+		} else {
+			p.down.ServeHTTP(w, r)
+		}
+	})
 }
 
 // Status is what the component answers on its control subject.

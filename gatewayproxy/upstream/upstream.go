@@ -122,6 +122,24 @@ func (u *Upstream) Shards() int {
 	return u.shards
 }
 
+// AwaitShards gives Shards as soon as that is known, or ctx's error.
+func (u *Upstream) AwaitShards(ctx context.Context) (int, error) {
+	select {
+	case <-u.planned:
+		return u.shards, nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// Intents are those that Discord was asked for; 0 while no session was begun by this
+// process and they are left to it.
+func (u *Upstream) Intents() uint64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return max(u.greeted.intents, u.cfg.Intents)
+}
+
 // Run holds shards until ctx ends, and leaves their sessions so that they can be
 // resumed. Errors: the bus cannot be used. That Discord cannot be reached or refuses us
 // is no error: Check and the status say so.
