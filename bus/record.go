@@ -61,6 +61,9 @@ type Records[T any] struct {
 	b    *Bus
 	kept Kept[T]
 	kv   jetstream.KeyValue
+	// mark is how long the mark of a removed record stays for whoever watches; 0: as
+	// long as the bucket, which cannot let keys expire.
+	mark time.Duration
 }
 
 // OpenRecords gives access to the records of a kind.
@@ -71,8 +74,20 @@ func OpenRecords[T any](ctx context.Context, b *Bus, k Kept[T]) (*Records[T], er
 	if err != nil {
 		return nil, AsError(err)
 	}
-	return &Records[T]{b: b, kept: k, kv: kv}, nil
+	status, err := kv.Status(ctx)
+	if err != nil {
+		return nil, AsError(err)
+	}
+	r := &Records[T]{b: b, kept: k, kv: kv}
+	if status.LimitMarkerTTL() > 0 {
+		r.mark = removedMark
+	}
+	return r, nil
 }
+
+// removedMark is longer than a watcher of ours is ever cut off without starting anew.
+// Without an end, the marks of all keys that ever were would fill a bucket.
+const removedMark = time.Hour
 
 // Entry is one record as it was at a revision.
 type Entry[T any] struct {
@@ -202,6 +217,9 @@ func (r *Records[T]) Delete(ctx context.Context, key string, revision uint64) er
 	var opts []jetstream.KVDeleteOpt
 	if revision > 0 {
 		opts = append(opts, jetstream.LastRevision(revision))
+	}
+	if r.mark > 0 {
+		opts = append(opts, jetstream.PurgeTTL(r.mark))
 	}
 	if err := r.kv.Purge(ctx, r.kept.prefix+key, opts...); err != nil {
 		return AsError(err)

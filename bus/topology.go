@@ -136,7 +136,8 @@ func Topology() Plan {
 		Buckets: []Bucket{
 			{
 				Name: bucketVoice, Key: "<guild>.<user>", History: 1, MaxBytes: 128 * mib, MaxValue: 8 * kib,
-				Does: "Wished and applied mute and deaf per member. muteproxy writes the wish before it calls Discord, so a crash converges.",
+				Does:   "Wished and applied mute and deaf per member. muteproxy writes the wish before it calls Discord, so a crash converges.",
+				KeyTTL: true, // for the marks of removed records
 			},
 			{
 				Name: bucketLeases, Key: "owner.<code>, broker.<instance>, edge.capture, sweep.capture, voice.<guild>, shard.<shards>.<shard>, bot.<shard>", History: 1, MaxBytes: 64 * mib, MaxValue: 4 * kib,
