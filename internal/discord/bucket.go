@@ -1,6 +1,7 @@
 package discord
 
 import (
+	"net/http"
 	"slices"
 	"time"
 )
@@ -12,11 +13,13 @@ type bucketKey struct{ name, major string }
 // bucket is one budget and who waits for it. Until an answer has told the limit, one
 // request at a time is on its way.
 type bucket struct {
-	key    bucketKey
-	owner  *tokenBudget
-	window *Window // nil until headers were seen
-	open   bool    // an answer came without headers: there is no limit but the global one
-	serial bool
+	key   bucketKey
+	owner *tokenBudget
+
+	template string  // of the first route that used it
+	window   *Window // nil until headers were seen
+	open     bool    // an answer came without headers: there is no limit but the global one
+	serial   bool
 
 	inFlight int
 	untold   int                  // of those, sent before the window was known
@@ -45,10 +48,44 @@ func (b *bucket) free(now time.Time) bool {
 	case now.Before(b.blocked), b.serial && b.inFlight > 0:
 		return false
 	case b.window != nil:
-		return b.window.Free(now) > b.untold
+		return b.window.Free(now) > b.reserved()
 	}
-	return b.open || b.inFlight == 0
+	return b.open || b.inFlight == 0 && b.busySibling(now) == nil
 }
+
+// busySibling is a used-up bucket that this one may turn out to be: that of another
+// method on the same path, as long as nothing is known of this one.
+func (b *bucket) busySibling(now time.Time) *bucket {
+	for _, method := range routeMethods {
+		hash, ok := b.owner.hashes[method+" "+b.template]
+		if !ok {
+			continue
+		}
+		s := b.owner.buckets[bucketKey{"hash " + hash, b.key.major}]
+		if s != nil && s != b && s.window != nil && !s.free(now) {
+			return s
+		}
+	}
+	return nil
+}
+
+// probes are the buckets that may turn out to be this one, and for which somebody waits.
+func (b *bucket) probes() (out []*bucket) {
+	for _, method := range routeMethods {
+		p := b.owner.buckets[bucketKey{"route " + method + " " + b.template, b.key.major}]
+		if p != nil && p != b && len(p.waiting) > 0 {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+var routeMethods = [...]string{http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodPost, http.MethodGet}
+
+// reserved is how many requests on their way may count here besides those with tickets:
+// those that were sent before the window was known, and those of routes with the same
+// major parameter that nothing is known of yet, for they may share this budget.
+func (b *bucket) reserved() int { return b.untold + b.owner.probing[b.key.major] }
 
 // next is when free becomes true without another answer; zero when only one can tell.
 func (b *bucket) next(now time.Time) time.Time {
@@ -58,14 +95,19 @@ func (b *bucket) next(now time.Time) time.Time {
 	case b.serial && b.inFlight > 0:
 		return time.Time{}
 	case b.window != nil:
-		if free := b.window.Free(now); free > 0 && free <= b.untold {
+		if free := b.window.Free(now); free > 0 && free <= b.reserved() {
 			return time.Time{}
 		}
 		return b.window.Next(now)
-	case b.open || b.inFlight == 0:
+	case b.open:
 		return now
+	case b.inFlight > 0:
+		return time.Time{}
 	}
-	return time.Time{}
+	if s := b.busySibling(now); s != nil {
+		return s.next(now)
+	}
+	return now
 }
 
 // turnOf estimates when the nth waiter (from 0) has its turn; it errs on the early side.
@@ -110,6 +152,9 @@ func (b *bucket) send(p *Permit, now time.Time) {
 	b.last = now
 	if b.window == nil {
 		b.untold++
+		if p.probe = !b.open; p.probe {
+			b.owner.probing[b.key.major]++
+		}
 		return
 	}
 	p.ticket, p.ticketed = b.window.Take(now), true
@@ -121,6 +166,13 @@ func (b *bucket) back(p *Permit, now time.Time) {
 	b.last = now
 	if !p.ticketed {
 		b.untold--
+	}
+}
+
+// probed ends what a probe reserved in other buckets.
+func (t *tokenBudget) probed(major string) {
+	if t.probing[major]--; t.probing[major] <= 0 {
+		delete(t.probing, major)
 	}
 }
 

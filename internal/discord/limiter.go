@@ -59,6 +59,7 @@ type tokenBudget struct {
 	global  globalBudget
 	hashes  map[string]string // route -> hash of its bucket
 	buckets map[bucketKey]*bucket
+	probing map[string]int       // requests on their way to find out about a route, by major parameter
 	starved map[*bucket]struct{} // those that could go but for the global limit
 	timer   *time.Timer
 	timerAt time.Time

@@ -14,7 +14,7 @@ func (l *Limiter) token(a Ask, now time.Time) *tokenBudget {
 		}
 		t = &tokenBudget{
 			key: key, global: globalBudget{limit: l.cfg.Global},
-			hashes: map[string]string{}, buckets: map[bucketKey]*bucket{}, starved: map[*bucket]struct{}{},
+			hashes: map[string]string{}, buckets: map[bucketKey]*bucket{}, probing: map[string]int{}, starved: map[*bucket]struct{}{},
 		}
 		l.tokens[key] = t
 	}
@@ -38,7 +38,7 @@ func (l *Limiter) bucketFor(t *tokenBudget, a Ask) *bucket {
 		if l.buckets >= maxBuckets {
 			return nil
 		}
-		b = &bucket{key: key, owner: t, serial: a.Route.Serial, last: time.Now()}
+		b = &bucket{key: key, owner: t, template: a.Route.Template, serial: a.Route.Serial, last: time.Now()}
 		t.buckets[key] = b
 		l.buckets++
 	}

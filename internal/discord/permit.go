@@ -14,6 +14,7 @@ type Permit struct {
 	ticket   Ticket
 	ticketed bool
 	place    *place
+	probe    bool // it was sent to find out about its route
 	over     bool
 }
 
@@ -59,6 +60,9 @@ func (p *Permit) finish(now time.Time) bool {
 		return false
 	}
 	p.over = true
+	if p.probe {
+		p.bucket.owner.probed(p.ask.Route.Major)
+	}
 	p.inherit()
 	p.bucket.owner.global.answered(p.place, now)
 	return true

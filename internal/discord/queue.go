@@ -7,6 +7,11 @@ import "time"
 
 // pump lets go whoever may go from a bucket, and sets its timer for the rest.
 func (l *Limiter) pump(b *bucket, now time.Time) {
+	if b.window != nil {
+		for _, p := range b.probes() {
+			l.grantOne(p, now) // else a busy bucket would never let a sibling find out
+		}
+	}
 	for l.grantOne(b, now) {
 	}
 }
@@ -93,6 +98,13 @@ func (l *Limiter) after(p *Permit, now time.Time) {
 	l.pump(b, now)
 	if to := l.bucketFor(b.owner, p.ask); to != nil && to != b {
 		l.pump(to, now)
+	}
+	if p.probe {
+		for key, other := range b.owner.buckets {
+			if key.major == b.key.major && len(other.waiting) > 0 {
+				l.pump(other, now)
+			}
+		}
 	}
 	if len(b.owner.starved) > 0 {
 		l.wakeToken(b.owner, now)

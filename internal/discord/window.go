@@ -12,6 +12,8 @@ type Window struct {
 	limit  int           // from headers; 0 until then
 	length time.Duration // of a window, as far as known
 
+	measured bool // length is from an answer
+
 	gen      uint64    // counts windows; 0: none was opened yet
 	opened   time.Time // start of the window's first request
 	resets   time.Time // zero until an answer told
@@ -141,8 +143,10 @@ func (w *Window) Done(t Ticket, now time.Time, rl RateLimit) {
 		w.learn(rl)
 	case end.Before(w.resets.Add(-sameEnd)):
 	default:
-		if end.Before(w.resets) {
-			w.resets = end // the answer that came fastest knows best
+		// The answer that came fastest knows best; but where windows are so short that a
+		// later one looks the same, the latest end is the safe one.
+		if end.Before(w.resets) != w.short() {
+			w.resets = end
 		}
 		w.learn(rl)
 	}
@@ -154,9 +158,12 @@ func (w *Window) learn(rl RateLimit) {
 	}
 	w.used = max(w.used, rl.Limit-rl.Remaining)
 	if rl.ResetAfter > 0 && rl.Remaining == rl.Limit-1 {
-		w.length = rl.ResetAfter // the answer to a window's first request tells its length
+		w.length, w.measured = rl.ResetAfter, true // the answer to a window's first request tells its length
 	}
 }
+
+// short says whether two windows in a row may look like one, see sameEnd.
+func (w *Window) short() bool { return !w.measured || w.length < 2*sameEnd }
 
 // Lost is told of a request that got no answer; it may have been counted.
 func (w *Window) Lost(t Ticket) { w.settle(t) }
