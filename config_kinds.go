@@ -193,10 +193,11 @@ func (v *URL) allowed(rule string) string {
 	return "a URL that begins with " + strings.ReplaceAll(rule, ",", ":// or ") + "://"
 }
 
-var urlScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
+var urlScheme = regexp.MustCompile(`^ *[A-Za-z][A-Za-z0-9+.-]*://`)
 
-// maskURL hides user and password of every URL in text. In a text that is no list of URLs, as when somebody forgot to
-// encode a slash or a comma of a password, everything before the last @ may be part of it.
+// maskURL hides user and password of every URL in text: what stands before its last @, since a password may have one
+// too. In a text that is no list of URLs, as when somebody forgot to encode a slash or a comma of a password, that is the
+// last @ of all.
 func maskURL(text string) string {
 	urls := strings.Split(text, ",")
 	for i, one := range urls {
@@ -204,11 +205,7 @@ func maskURL(text string) string {
 		if err != nil || u.Scheme == "" || u.Host == "" {
 			return maskAll(text)
 		}
-		if u.User != nil {
-			scheme, rest, _ := strings.Cut(one, "://")
-			end := strings.IndexAny(rest+"/", "/?#") // of the authority, which url.Parse read the same way
-			urls[i] = scheme + "://(hidden)" + rest[max(strings.LastIndex(rest[:end], "@"), 0):]
-		}
+		urls[i] = maskAll(one)
 	}
 	return strings.Join(urls, ",")
 }

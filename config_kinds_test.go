@@ -13,7 +13,7 @@ func TestURLsHidePasswords(t *testing.T) {
 		"nats://u:hunter2@h:4222":                 "nats://(hidden)@h:4222",
 		"nats://u:hunt@er2@h":                     "nats://(hidden)@h",
 		"nats://a:hunter2@h1,nats://b:hunter2@h2": "nats://(hidden)@h1,nats://(hidden)@h2",
-		"nats://h1, nats://u:hunter2@h2/x@y":      "nats://h1, nats://(hidden)@h2/x@y",
+		"nats://h1, nats://u:hunter2@h2/x@y":      "nats://h1, nats://(hidden)@y",
 		"nats://u:hunter2@h%C3%BC":                "nats://(hidden)@h%C3%BC",
 		"nats://u:hun/ter2@h":                     "nats://(hidden)@h",
 		"nats://u:hun,ter2@h":                     "nats://(hidden)@h",
@@ -37,6 +37,7 @@ func FuzzURLsHidePasswords(f *testing.F) {
 	f.Add("nats://", "u", "p@ss,w/o#rd?", "h:4222", false)
 	f.Add("", "", "//x://", "h", true)
 	f.Add("nats://", "u", "", "h%C3%BC", false)
+	f.Add("A://", "0", "#", "0", false)
 	f.Fuzz(func(t *testing.T, scheme, user, password, host string, twice bool) {
 		const secret = "hunter2"
 		if strings.Contains(scheme+host+user, secret) || strings.ContainsAny(host, "@") {
