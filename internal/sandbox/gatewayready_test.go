@@ -4,20 +4,30 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 
 	"splashtail/internal/sandbox/openapi"
 )
 
+// loaded is the description once for all tests: reading it takes seconds under the race detector.
+var loaded = sync.OnceValues(func() (*openapi.Spec, error) {
+	path, err := openapi.Find()
+	if err != nil {
+		return nil, nil // it is not at hand
+	}
+	return openapi.Load(path)
+})
+
 // description gives Discord's own description where it is at hand, else nil.
 func description(t *testing.T) *openapi.Spec {
 	t.Helper()
-	path, err := openapi.Find()
-	if err != nil {
-		t.Logf("payloads are not checked against Discord's description: %v", err)
+	spec := must(loaded())(t)
+	if spec == nil {
+		t.Log("not checked against Discord's description, which is not at hand")
 		return nil
 	}
-	return must(openapi.Load(path))(t)
+	return spec.Fresh()
 }
 
 // keysOf takes a JSON object apart.

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"splashtail/internal/sandbox/openapi"
 )
 
 // rest is a client that goes over HTTP, past Discord's own description where that file is at hand.
@@ -301,16 +299,4 @@ func (r *rest) bans() {
 	r.call(200, "GET", "/guilds/{g}/bans/{ana}", "")
 	r.call(204, "DELETE", "/guilds/{g}/bans/{ana}", `{}`)
 	r.call(200, "POST", "/guilds/{g}/bulk-ban", `{"user_ids":["{ana}","{cat}","{owner}"],"delete_message_seconds":0}`)
-}
-
-// TestDescriptionIsFound says once, clearly, whether the checks above were made.
-func TestDescriptionIsFound(t *testing.T) {
-	path, err := openapi.Find()
-	if err != nil {
-		t.Logf("the API's description is not at hand: %v", err)
-		return
-	}
-	if !strings.HasSuffix(path, ".json") {
-		t.Errorf("found %q", path)
-	}
 }
