@@ -99,6 +99,7 @@ const (
 	apiWrongLastSequence   = 10071 // compare-and-set lost
 	apiWrongLastSequence2  = 10164 // the same, in newer servers
 	apiSubjectIsFull       = 10077 // a limit per subject or per stream refused the message
+	apiMessageTooLarge     = 10054
 	apiInsufficientStorage = 10047
 	apiOutOfResources      = 10023
 )
@@ -113,6 +114,8 @@ func classifyAPI(err error) *Error {
 		return &Error{Code: CodeConflict, Reason: "changed", Err: err}
 	case apiSubjectIsFull:
 		return &Error{Code: CodeConflict, Reason: "full", Err: err}
+	case apiMessageTooLarge:
+		return &Error{Code: CodeInvalid, Reason: "too_large", Err: err}
 	case apiInsufficientStorage, apiOutOfResources:
 		return &Error{Code: CodeUnavailable, Reason: "storage_full", Err: err}
 	}

@@ -30,7 +30,12 @@ type gatewayInfo struct {
 	} `json:"session_start_limit"`
 }
 
+// budget reads what is left. Before the first IDENTIFY Discord names no time of the
+// reset: the day begins with that one.
 func (i gatewayInfo) budget(now time.Time) bus.IdentifyBudget {
+	if i.Limit.ResetAfter <= 0 {
+		i.Limit.ResetAfter = (24 * time.Hour).Milliseconds()
+	}
 	return bus.IdentifyBudget{V: 1, Total: i.Limit.Total, Remaining: i.Limit.Remaining, MaxConcurrency: max(i.Limit.MaxConcurrency, 1),
 		ResetAt: now.Add(time.Duration(i.Limit.ResetAfter) * time.Millisecond).UTC()}
 }

@@ -127,6 +127,12 @@ func (p *publisher) run(ctx context.Context) {
 			continue
 		}
 		stored, err := p.await(ctx, u)
+		if bus.IsCode(err, bus.CodeInvalid) {
+			// It would be refused each time that Discord sends it again.
+			p.log.Error("an event cannot be stored and is dropped", "seq", u.seq, "err", err)
+			p.m.dropped.WithLabelValues("unstorable").Inc()
+			err = nil
+		}
 		switch {
 		case err != nil && !halted:
 			halted = true
