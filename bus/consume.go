@@ -64,6 +64,9 @@ func Consume[T any](ctx context.Context, b *Bus, d Durable, f Filter[T], key fun
 		AckPolicy: jetstream.AckExplicitPolicy, AckWait: d.AckWait, MaxDeliver: -1,
 		MaxAckPending: d.Waiting * 4, // several instances share it
 	})
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return AsError(err)
 	}

@@ -143,7 +143,8 @@ type LimitHit struct {
 	Count   int        `json:"count"`
 	Window  Seconds    `json:"window"`
 	Respond Response   `json:"respond"`
-	Result  string     `json:"result"` // "ok", or "failed: " and why
+	Timeout Seconds    `json:"timeout,omitempty"` // of RespondTimeout
+	Result  string     `json:"result"`            // "ok", or "failed: " and why
 	At      time.Time  `json:"at"`
 }
 
@@ -158,4 +159,20 @@ func (h LimitHit) ID() string {
 		last = h.Causes[len(h.Causes)-1]
 	}
 	return h.Limit + "-" + GuildID(last).String()
+}
+
+// LimitRules holds the limits of all guilds, under LimitKey.
+func LimitRules() Kept[LimitRule] { return Kept[LimitRule]{bucket: bucketConfig, prefix: "limits."} }
+
+// LimitKey names a guild's limit. The id must be a plain word, as LimitRule.Check says.
+func LimitKey(g GuildID, id string) string { return join(g.String(), id) }
+
+// ParseLimitKey is the inverse of LimitKey.
+func ParseLimitKey(key string) (GuildID, string, error) {
+	t, err := split(key, 2)
+	if err != nil {
+		return 0, "", err
+	}
+	g, err := ParseGuildID(t[0])
+	return g, t[1], err
 }

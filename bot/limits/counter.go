@@ -105,12 +105,12 @@ func (c *Counter) Add(a bus.Action) []bus.LimitHit {
 	}
 	var hits []bus.LimitHit
 	for _, r := range c.Limits() {
-		if r.Kind != a.Kind {
-			continue
+		if r.Kind != a.Kind || a.At.Before(r.At) {
+			continue // what happened before the limit was set, it does not count
 		}
 		if causes, hit := c.count(r, a); hit {
 			hits = append(hits, bus.LimitHit{V: 1, Guild: a.Guild, Limit: r.ID, Name: r.Name, Kind: r.Kind, Actor: a.Actor,
-				Causes: causes, Count: r.Count, Window: r.Window, Respond: r.Respond, At: a.At})
+				Causes: causes, Count: r.Count, Window: r.Window, Respond: r.Respond, Timeout: r.Timeout, At: a.At})
 		}
 	}
 	return hits

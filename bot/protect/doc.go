@@ -1,0 +1,10 @@
+// Package protect acts on what the limits of a guild say: it stops a moderator's account
+// that destroys.
+//
+// What comes in: the dispatches of a shard, in order per guild, and the limits of guilds
+// from CONFIG. What goes out: every counted action on ACTIONS, the response to who met a
+// limit (roles taken, kick, ban, …) straight to Discord, and the hit on EVENTS.
+//
+// Read in this order: engine.go (from an event to a hit), history.go (what is known again
+// after a restart), respond.go (from a hit to Discord).
+package protect

@@ -1,0 +1,61 @@
+package protect
+
+import (
+	"context"
+	"time"
+
+	"splashtail/bus"
+)
+
+// historyPage is how many stored messages are read at once.
+const historyPage = 1000
+
+// unanswered is how old a hit may be that nobody responded to because the process died in
+// between. Later people have acted, or the actor has come to reason.
+const unanswered = 15 * time.Minute
+
+// Restore counts again what was counted before a restart, or by the process that worked
+// for the shard before, and responds to hits that were left unanswered. To be called
+// after Ready and before the first Handle; calling it again adds what is new.
+func (e *Engine) Restore(ctx context.Context) error {
+	now := time.Now()
+	err := readAll(ctx, e.b, bus.AllLimitHits(), func(h bus.LimitHit) {
+		if now.Sub(h.At) < rememberFor {
+			e.begin(h)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	var open []bus.LimitHit
+	err = readAll(ctx, e.b, bus.AllActions(), func(a bus.Action) {
+		for _, h := range e.add(a) {
+			if now.Sub(h.At) < unanswered {
+				open = append(open, h)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, h := range open {
+		e.answer(ctx, h)
+	}
+	return nil
+}
+
+// readAll reads everything that is stored when it is called.
+func readAll[T any](ctx context.Context, b *bus.Bus, f bus.Filter[T], h func(T)) error {
+	for from, more := uint64(1), true; more; {
+		page, left, err := bus.ReadPage(ctx, b, f, from, historyPage)
+		if err != nil {
+			return err
+		}
+		for _, d := range page {
+			h(d.Value)
+			from = d.Seq + 1
+		}
+		more = left && len(page) > 0
+	}
+	return nil
+}

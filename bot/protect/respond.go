@@ -1,0 +1,130 @@
+package protect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/bwmarrin/discordgo"
+
+	"splashtail/bus"
+	"splashtail/internal/discord"
+)
+
+// respondWithin bounds a response; Discord takes a fraction of a second for it.
+const respondWithin = 20 * time.Second
+
+// scene is what has to be known before anybody is touched.
+type scene struct {
+	guild     *discordgo.Guild
+	me, actor *discordgo.Member // actor is nil when they have left
+}
+
+// respond does to the actor what the limit says. It gives "ok" or "failed: " and why, and
+// whether the hit counts at all: that of an owner or of somebody trusted does not.
+func (e *Engine) respond(ctx context.Context, p Policy, h bus.LimitHit) (result string, counts bool) {
+	ctx, cancel := context.WithTimeout(ctx, respondWithin)
+	defer cancel()
+	s, err := e.look(ctx, h)
+	if err != nil {
+		return failed(err), true
+	}
+	actor := id(h.Actor)
+	var roles []string
+	if s.actor != nil {
+		roles = s.actor.Roles
+	}
+	if s.guild.OwnerID == actor || p.Exempt != nil && p.Exempt(h.Actor, roles, h.Kind, h.At) {
+		return "", false
+	}
+	if h.Respond == bus.RespondAlert {
+		return "ok", true
+	}
+	if s.actor != nil && !discord.CanAct(s.guild, s.me, s.actor) {
+		return "failed: the actor's highest role is not below the bot's; move the bot's role up", true
+	}
+	if err := e.act(ctx, p, h, s); err != nil {
+		return failed(err), true
+	}
+	return "ok", true
+}
+
+func failed(err error) string {
+	var api *discord.APIError
+	if errors.As(err, &api) && api.Code == discord.CodeMissingPermissions {
+		return "failed: the bot lacks the permission for it"
+	}
+	return "failed: " + err.Error()
+}
+
+// look asks Discord for guild, actor and ourselves at once: each takes a round trip, and
+// what was known before may be what the actor has just changed.
+func (e *Engine) look(ctx context.Context, h bus.LimitHit) (s scene, err error) {
+	guild := h.Guild.String()
+	var wg sync.WaitGroup
+	var guildErr, meErr, actorErr error
+	wg.Go(func() { s.guild, guildErr = e.cfg.Bot.Guild(ctx, guild) })
+	wg.Go(func() { s.me, meErr = e.cfg.Bot.Member(ctx, guild, id(e.cfg.Self)) })
+	wg.Go(func() { s.actor, actorErr = e.cfg.Bot.Member(ctx, guild, id(h.Actor)) })
+	wg.Wait()
+	if discord.HasCode(actorErr, discord.CodeUnknownMember, discord.CodeUnknownUser) {
+		s.actor, actorErr = nil, nil
+	}
+	return s, errors.Join(guildErr, meErr, actorErr)
+}
+
+// act changes the actor.
+func (e *Engine) act(ctx context.Context, p Policy, h bus.LimitHit, s scene) error {
+	guild, actor, reason := h.Guild.String(), id(h.Actor), reasonOf(h)
+	if h.Respond == bus.RespondBan {
+		return e.cfg.Bot.Ban(ctx, guild, actor, 0, reason)
+	}
+	if s.actor == nil {
+		return nil // gone by themselves; a ban would still count, anything else has no object
+	}
+	switch h.Respond {
+	case bus.RespondStripRoles:
+		return e.setRoles(ctx, h, s, managedRoles(s))
+	case bus.RespondQuarantine:
+		if p.Quarantine == "" {
+			return e.setRoles(ctx, h, s, managedRoles(s))
+		}
+		return e.setRoles(ctx, h, s, append(managedRoles(s), p.Quarantine))
+	case bus.RespondKick:
+		return e.cfg.Bot.Kick(ctx, guild, actor, reason)
+	case bus.RespondTimeout:
+		return e.cfg.Bot.Timeout(ctx, guild, actor, time.Now().Add(h.Timeout.Duration()), reason)
+	}
+	return fmt.Errorf("%q is no response", h.Respond)
+}
+
+// setRoles leaves an actor these roles. A bot keeps its permissions in its managed role,
+// which nobody can take: it is kicked.
+func (e *Engine) setRoles(ctx context.Context, h bus.LimitHit, s scene, roles []string) error {
+	if s.actor.User != nil && s.actor.User.Bot {
+		return e.cfg.Bot.Kick(ctx, h.Guild.String(), id(h.Actor), reasonOf(h))
+	}
+	return e.cfg.Bot.SetRoles(ctx, h.Guild.String(), id(h.Actor), roles, reasonOf(h))
+}
+
+// managedRoles are the actor's roles that Discord itself gives and that nobody can take.
+func managedRoles(s scene) []string {
+	keep := []string{}
+	for _, r := range s.guild.Roles {
+		if r.Managed && slices.Contains(s.actor.Roles, r.ID) {
+			keep = append(keep, r.ID)
+		}
+	}
+	return keep
+}
+
+// reasonOf is what the guild's audit log says.
+func reasonOf(h bus.LimitHit) string {
+	return fmt.Sprintf("[limits] %s: %d %s in %s · op=%s", h.Name, h.Count, h.Kind, h.Window.Duration(), h.ID())
+}
+
+func id(u bus.UserID) string { return strconv.FormatUint(uint64(u), 10) }
