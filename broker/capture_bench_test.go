@@ -69,48 +69,91 @@ func newBenchRig(b testing.TB, change ...func(*Config)) *benchRig {
 // to disk. A thousand clients send evenly; the lists of fifty of them are popped, and the
 // rest is counted at the end.
 func BenchmarkCaptureToRedis(b *testing.B) {
-	const clients = 1000
-	for _, perSecond := range []int{2000, 5000, 7500, 10_000, 12_500, 15_000, 20_000} {
-		b.Run(fmt.Sprintf("clients=%d/events=%d", clients, perSecond), func(b *testing.B) {
+	for _, rate := range []int{2000, 10_000} {
+		b.Run(fmt.Sprintf("clients=%d/events=%d", benchClients, rate), func(b *testing.B) {
 			r := newBenchRig(b)
-			load := startLoad(b)
-			load.do(loadOrder{Do: "connect", Addr: r.broker.Addr(), Clients: clients})
-			order := loadOrder{
-				Do: "send", For: 2 * time.Second, Rate: float64(perSecond), PingEvery: 20 * time.Second,
-				Redis: r.redis.Addr(), Sample: 50,
-			}
-			warm := load.do(order)                                  // so that every buffer has its size
-			r.wantEvents(clients-order.Sample+warm.Sent, warm.Seen) // with one for each connection
-			order.For = benchTime()
-			r.dropLists()
-			runtime.GC()
+			load := r.benchLoad()
 			var rep loadReport
 			cpu, redisCPU := cpuTime(), r.redisCPU()
 			for b.Loop() {
-				rep = load.do(order)
+				rep = r.sendFor(load, rate, 10*time.Second)
 			}
 			cpu, redisCPU = cpuTime()-cpu, r.redisCPU()-redisCPU
-			r.wantEvents(b.N*rep.Sent, b.N*rep.Seen)
-			if rep.Unseen+rep.Misordered+rep.Lost > 0 {
-				b.Errorf("%d events did not arrive, %d not in order, %d clients were cut", rep.Unseen, rep.Misordered, rep.Lost)
-			}
-			busy := time.Duration(b.N) * order.For
+			busy := 10 * time.Second * time.Duration(b.N)
 			b.ReportMetric(milli(rep.P50), "p50-ms")
 			b.ReportMetric(milli(rep.P99), "p99-ms")
 			b.ReportMetric(milli(rep.Max), "max-ms")
 			b.ReportMetric(milli(rep.Behind), "late-ms")
 			b.ReportMetric(100*cpu.Seconds()/busy.Seconds(), "%cpu")
 			b.ReportMetric(100*redisCPU.Seconds()/busy.Seconds(), "%cpu-redis")
-			b.ReportMetric(100*rep.CPU.Seconds()/busy.Seconds(), "%cpu-load")
+			b.ReportMetric(100*rep.CPU.Seconds()/(10*time.Second).Seconds(), "%cpu-load")
 			b.ReportMetric(0, "ns/op")
 		})
 	}
 }
 
-func milli(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+// BenchmarkCaptureHighestRate raises the rate by a fifth until the 99th percentile passes
+// 10 ms, and reports the highest rate that stayed below. A rate that fails has a second
+// try, since other processes of the machine may have been at fault.
+func BenchmarkCaptureHighestRate(b *testing.B) {
+	const bound = 10 * time.Millisecond
+	for b.Loop() {
+		r := newBenchRig(b)
+		load := r.benchLoad()
+		held := 0
+		var best loadReport
+		for rate := 2000; rate < 50_000; rate += rate / 5 {
+			rep := r.sendFor(load, rate, 5*time.Second)
+			if rep.P99 > bound {
+				rep = r.sendFor(load, rate, 5*time.Second)
+			}
+			if rep.P99 > bound {
+				break
+			}
+			held, best = rate, rep
+		}
+		b.ReportMetric(float64(held), "events/s")
+		b.ReportMetric(milli(best.P50), "p50-ms")
+		b.ReportMetric(milli(best.P99), "p99-ms")
+		b.ReportMetric(0, "ns/op")
+		r.stop()
+	}
+}
 
-// benchTime is how long one rate is measured.
-func benchTime() time.Duration { return 8 * time.Second }
+const benchClients = 1000
+
+// benchLoad connects the clients and lets them send a little, so that every buffer has
+// its size.
+func (r *benchRig) benchLoad() *loadProcess {
+	r.b.Helper()
+	load := startLoad(r.b)
+	load.do(loadOrder{Do: "connect", Addr: r.broker.Addr(), Clients: benchClients})
+	eventually(r.b, "every client's connection is told", func() bool { return r.elements() == benchClients })
+	r.sendFor(load, 2000, 2*time.Second)
+	return load
+}
+
+// sendFor has the clients send at a rate and checks that all of it arrived.
+func (r *benchRig) sendFor(load *loadProcess, rate int, long time.Duration) loadReport {
+	r.b.Helper()
+	r.dropLists()
+	runtime.GC()
+	rep := load.do(loadOrder{Do: "send", For: long, Rate: float64(rate), PingEvery: 20 * time.Second, Redis: r.redis.Addr(), Sample: 50})
+	left := 0
+	eventually(r.b, "every event is in Redis", func() bool {
+		left = r.elements()
+		return left+rep.Seen >= rep.Sent
+	})
+	if left+rep.Seen != rep.Sent {
+		r.b.Errorf("%d events were sent, %d arrived", rep.Sent, left+rep.Seen)
+	}
+	if rep.Unseen+rep.Misordered+rep.Lost > 0 {
+		r.b.Errorf("%d events did not arrive, %d not in order, %d clients were cut", rep.Unseen, rep.Misordered, rep.Lost)
+	}
+	return rep
+}
+
+func milli(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 const jobLists = "automuteus:jobs:*"
 
@@ -126,24 +169,28 @@ func (r *benchRig) dropLists() {
 	}
 }
 
-// wantEvents checks that all that was sent is in Redis, but for what was popped.
-func (r *benchRig) wantEvents(sent, popped int) {
+// elements counts what waits in all lists.
+func (r *benchRig) elements() int {
 	r.b.Helper()
-	left := 0
-	eventually(r.b, "every event is in Redis", func() bool {
-		keys, err := r.rdb.Keys(r.b.Context(), jobLists).Result()
-		if err != nil {
-			r.b.Fatal(err)
-		}
-		left = 0
-		for _, k := range keys {
-			left += int(r.rdb.LLen(r.b.Context(), k).Val())
-		}
-		return left+popped >= sent
-	})
-	if left+popped != sent {
-		r.b.Errorf("%d events were sent, %d arrived", sent, left+popped)
+	keys, err := r.rdb.Keys(r.b.Context(), jobLists).Result()
+	if err != nil {
+		r.b.Fatal(err)
 	}
+	lens := make([]*redis.IntCmd, len(keys))
+	_, err = r.rdb.Pipelined(r.b.Context(), func(p redis.Pipeliner) error {
+		for i, k := range keys {
+			lens[i] = p.LLen(r.b.Context(), k)
+		}
+		return nil
+	})
+	if err != nil {
+		r.b.Fatal(err)
+	}
+	n := 0
+	for _, l := range lens {
+		n += int(l.Val())
+	}
+	return n
 }
 
 // redisCPU is what redis-server has used so far.
