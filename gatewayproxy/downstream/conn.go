@@ -20,6 +20,7 @@ import (
 type conn struct {
 	s         *Server
 	ws        *websocket.Conn
+	wire      *wire
 	codec     *codec
 	log       *slog.Logger
 	addr      string // of the bot
@@ -117,7 +118,7 @@ func (c *conn) run() error {
 		var news <-chan struct{}
 		if c.sess != nil {
 			var err error
-			if news, err = c.deliver(); err != nil {
+			if news, err = c.deliverGathered(); err != nil {
 				return err
 			}
 			if c.note(); news == nil {
@@ -286,9 +287,8 @@ func (c *conn) write(frame []byte) error {
 	if cap(c.scratch) > maxFrameKept {
 		c.scratch = nil
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, c.s.cfg.Write)
-	defer cancel()
-	if err := c.ws.Write(ctx, c.codec.kind, message); err != nil {
+	// The wire bounds the time, and closes when c.ctx ends.
+	if err := c.ws.Write(context.Background(), c.codec.kind, message); err != nil {
 		return err
 	}
 	c.s.m.frames.Inc()

@@ -17,6 +17,13 @@ const (
 	pageSize = 128
 )
 
+// deliverGathered is deliver with its frames sent together.
+func (c *conn) deliverGathered() (<-chan struct{}, error) {
+	c.wire.hold()
+	news, err := c.deliver()
+	return news, errors.Join(err, c.wire.release())
+}
+
 // deliver sends the next few things that are due to the bot. When nothing is, it gives a
 // channel that is closed when something may be.
 func (c *conn) deliver() (news <-chan struct{}, err error) {

@@ -33,6 +33,7 @@ type Server struct {
 	presence *presence
 	voice    *voiceAskers
 	full     *fullRequests
+	gather   *sync.Pool
 
 	ready chan struct{} // closed when bots are served
 	stop  chan struct{} // closed when bots are asked to leave
@@ -54,7 +55,7 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Server, error) {
 		cfg: cfg, b: b, log: log, token: cfg.Token.Hash(),
 		tail: newTail(b, log, cfg.Limits), attempts: newAttempts(), bursts: make(chan struct{}, cfg.Limits.Bursts),
 		voice: &voiceAskers{last: map[bus.GuildID]string{}}, full: &fullRequests{last: map[bus.GuildID]time.Time{}},
-		ready: make(chan struct{}), stop: make(chan struct{}),
+		gather: newGatherPool(), ready: make(chan struct{}), stop: make(chan struct{}),
 		conns: map[*conn]bool{}, sessions: map[string]*conn{},
 	}
 	s.presence = newPresence(s.sendPresence)
@@ -157,7 +158,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// permessage-deflate is not taken up: compression is what the query asks for.
-	ws, err := websocket.Accept(w, r, nil)
+	up := &upgrader{ResponseWriter: w, limit: s.cfg.Write, pool: s.gather}
+	ws, err := websocket.Accept(up, r, nil)
 	if err != nil {
 		s.m.refused.WithLabelValues("handshake").Inc()
 		c.cancel()
@@ -165,6 +167,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // Accept has answered
 	}
 	ws.SetReadLimit(1 << 20) // far above Discord's limit, which is answered with its code
+	c.wire = up.wire
+	context.AfterFunc(c.ctx, func() { _ = c.wire.Close() }) // ends a write that is under way
 	c.ws, c.version, c.resumeURL = ws, want.version, resumeURL(s.cfg.PublicURL, r)
 	if c.codec, err = newCodec(want.compress); err != nil {
 		s.log.Error("a connection's compression cannot be set up", "err", err)
