@@ -51,7 +51,7 @@ var errNothingLeft = errors.New("sandbox: nothing is left to attack")
 // skips what is above the actor, so it ends when the actor can do nothing any more.
 func (d *Discord) Nuke(ctx context.Context, a Attack) (Damage, error) {
 	var dmg Damage
-	p := d.As(a.Actor).Because("")
+	p := d.As(a.Actor)
 	tried := map[ID]bool{}
 	var refused *Refusal
 	done := 0 // kinds in a row that had no victim
@@ -132,13 +132,10 @@ func (d *Discord) WebhookFlood(ctx context.Context, a Attack, text string) (Dama
 		token string
 	}
 	var hooks []hook
-	var channels []ID
-	if s, ok := d.guildChannels(a.Guild); ok {
-		channels = s
-	}
+	channels := d.writableChannels(a.Guild)
 	next := 0
 	err := d.attack(ctx, a, &dmg, func() (*int, error) {
-		for len(channels) > 0 {
+		if len(channels) > 0 {
 			ch := channels[0]
 			channels = channels[1:]
 			id, token, err := d.As(a.Actor).CreateWebhook(ch, "captain")
@@ -159,13 +156,13 @@ func (d *Discord) WebhookFlood(ctx context.Context, a Attack, text string) (Dama
 	return dmg, err
 }
 
-// guildChannels lists the channels of a guild in which webhooks can write.
-func (d *Discord) guildChannels(guild ID) ([]ID, bool) {
+// writableChannels lists the channels of a guild in which webhooks can write; none of an unknown guild.
+func (d *Discord) writableChannels(guild ID) []ID {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	g := d.guilds[guild]
 	if g == nil {
-		return nil, false
+		return nil
 	}
 	var ids []ID
 	for _, id := range sortedIDs(g.channels) {
@@ -173,7 +170,7 @@ func (d *Discord) guildChannels(guild ID) ([]ID, bool) {
 			ids = append(ids, id)
 		}
 	}
-	return ids, true
+	return ids
 }
 
 // Raid lets new accounts join through an invite, and each write a text to a channel if one is given. It ends when joining is

@@ -1,11 +1,14 @@
-// Package sandbox is a Discord on loopback: it keeps guilds, roles, members and voice states, answers the REST calls that
-// this program makes as strictly as Discord does, rate limits, error codes and permissions included, and tells what happens
-// over a gateway that identifies, resumes, compresses, filters and refuses as Discord's.
+// Package sandbox is a Discord on loopback: it keeps guilds with all that is in them, answers the REST calls that this
+// program makes as strictly as Discord does, rate limits, error codes and permissions included, and tells what happens over
+// a gateway that identifies, resumes, compresses, filters and refuses as Discord's. People act in it, too: As gives them the
+// same routes under the same rules, Interact lets them use a bot, attack.go lets them attack a guild, and Snapshot says
+// whether a guild is as it was.
 //
 // What comes in: HTTP requests of bots under /api and /api/vN, WebSockets on /gateway and the root, scripted changes through
 // the methods of Discord or, from other processes, through JSON under /sandbox/. What goes out: the answers and events, a
-// log of requests, an audit log and a feed of voice-state changes that tests read. It needs no network and no account, so
-// tests, benchmarks and `make run` share it.
+// log of requests, an audit log, what users see, and a feed of voice-state changes that tests read. It needs no network and
+// no account, so tests, benchmarks and `make run` share it. What it has not: threads, reactions, emojis, stickers, automod
+// rules, onboarding and everything that costs money.
 //
 // Read first: this file for what it consists of, routes.go for what it serves, serve.go for the way of one request
 // (latency, faults, limits, authorisation, handler), memberpatch.go for the call that mutes people, dispatch.go for who gets
