@@ -224,7 +224,6 @@ type editor struct {
 	voice    []sandbox.ID
 	roles    []sandbox.ID
 	members  []sandbox.ID
-	inVoice  map[sandbox.ID]bool
 	n        int
 }
 

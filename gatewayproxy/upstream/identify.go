@@ -36,6 +36,8 @@ type gate struct {
 	lock     *identifyLock // nil: no Redis, so no AutoMuteUs that shares the token
 	budgets  *bus.Records[bus.IdentifyBudget]
 
+	asking sync.Mutex // held while Discord is asked
+
 	mu     sync.Mutex
 	looked time.Time
 	told   *gatewayInfo // not taken in yet
@@ -72,7 +74,12 @@ func (g *gate) permit(ctx context.Context, shard, shards int) (*permit, error) {
 			g.log.Warn("Redis does not say whether AutoMuteUs begins a session now; going on without", "err", err)
 		}
 	}
-	return &permit{g, lease}, ctx.Err()
+	p := &permit{g, lease}
+	if ctx.Err() != nil {
+		p.cancel(ctx)
+		return nil, ctx.Err()
+	}
+	return p, nil
 }
 
 // refuse keeps a reserve, so that an operator can still begin all shards once.
@@ -86,6 +93,8 @@ func refuse(b bus.IdentifyBudget, shards int, now time.Time) error {
 
 // look gives the budget: what is recorded, and from time to time what Discord says.
 func (g *gate) look(ctx context.Context) (bus.IdentifyBudget, error) {
+	g.asking.Lock() // many shards begin at once, and one answer is enough for all
+	defer g.asking.Unlock()
 	g.mu.Lock()
 	fresh := time.Since(g.looked) < lookEvery
 	g.mu.Unlock()
@@ -99,7 +108,7 @@ func (g *gate) look(ctx context.Context) (bus.IdentifyBudget, error) {
 	}
 	told, err := g.ask(ctx)
 	if err != nil {
-		return bus.IdentifyBudget{}, fmt.Errorf("Discord did not say how many new sessions are left: %w", err)
+		return bus.IdentifyBudget{}, fmt.Errorf("it is not known how many new sessions Discord allows: %w", err)
 	}
 	now := combine(stored.Value, told.budget(time.Now()), time.Now())
 	if _, err := g.budgets.Put(ctx, g.key(), now); err != nil {

@@ -81,7 +81,7 @@ func (s *shard) open(ctx context.Context, p *permit) end {
 	defer cancel()
 	address, err := s.address(dialCtx)
 	if err != nil {
-		return s.ended(ctx, end{cause: causeDial, err: fmt.Errorf("Discord did not say how to connect: %w", err)})
+		return s.ended(ctx, end{cause: causeDial, err: fmt.Errorf("how to connect is not known: %w", err)})
 	}
 	w, err := dialWire(dialCtx, address, !s.u.cfg.Plain)
 	if err != nil {
@@ -292,7 +292,7 @@ func (l *link) dispatch(ctx context.Context, in incoming) (end, bool) {
 		s.mem.session = readSession(in.d)
 	}
 	if s.mem.session == nil {
-		return end{cause: causeInvalid, err: errors.New("Discord sent an event before READY")}, true
+		return end{cause: causeInvalid, err: errors.New("an event came before READY")}, true
 	}
 	s.events.Add(1)
 	s.u.m.events.WithLabelValues(s.label).Inc()
