@@ -43,10 +43,13 @@ func TestPayloadsKeepTheirWireForm(t *testing.T) {
 			Parts: []bus.DownstreamPart{{Session: "s", From: 7, Base: 4}}, Mark: bus.DownstreamMark{Sent: 9, Number: 11, Place: 14}, Voice: []bus.GuildID{1}, Asked: []bus.DownstreamNonce{{Ours: "o", Theirs: "t"}}},
 		"gateway_send":   bus.GatewaySend{V: 1, Op: 4, Data: json.RawMessage(`{}`), From: "ab12"},
 		"guild_snapshot": bus.GuildSnapshot{V: 1, Shard: 0, Epoch: "abc", Stream: 9, Unavailable: true, Data: []byte("zstd")},
-		"action":         bus.Action{V: 1, ID: 812345678901234567, Guild: 1, Actor: 2, Kind: bus.ActionChannelRemove, Target: "3", At: at},
-		"limit_rule":     bus.LimitRule{V: 1, ID: "x1", Name: "No nukes", Kind: bus.ActionChannelRemove, Count: 3, Window: 30, Respond: bus.RespondTimeout, Timeout: 3600, By: 2, At: at},
-		"limit_hit":      bus.LimitHit{V: 1, Guild: 1, Limit: "x1", Name: "No nukes", Kind: bus.ActionChannelRemove, Actor: 2, Causes: []uint64{5, 6}, Count: 2, Window: 30, Respond: bus.RespondAlert, Result: "ok", At: at},
-		"lease_holder":   bus.LeaseHolder{V: 1, Holder: "h", Since: at},
+		"deed":           bus.Deed{V: 1, ID: 5, Guild: 1, Actor: 2, Type: 12, Target: "3", Changes: json.RawMessage(`[]`), Options: json.RawMessage(`{}`), Reason: "r", Before: json.RawMessage(`{}`), Members: []string{"4"}, Overwrites: map[string]json.RawMessage{"6": json.RawMessage(`{}`)}, Children: []string{"7"}, Order: []string{"8"}, At: at},
+		"incident": bus.Incident{V: 1, ID: "i1", Guild: 1, Actor: 2, Since: at, Until: at, Cause: "c", By: 3, At: at,
+			Undo: &bus.Undo{By: 3, At: at, Plan: json.RawMessage(`[]`), Hash: "h", Next: 1, Made: map[string]string{"5": "6"}, Fails: []string{"f"}, Done: at}},
+		"action":       bus.Action{V: 1, ID: 812345678901234567, Guild: 1, Actor: 2, Kind: bus.ActionChannelRemove, Target: "3", At: at},
+		"limit_rule":   bus.LimitRule{V: 1, ID: "x1", Name: "No nukes", Kind: bus.ActionChannelRemove, Count: 3, Window: 30, Respond: bus.RespondTimeout, Timeout: 3600, By: 2, At: at},
+		"limit_hit":    bus.LimitHit{V: 1, Guild: 1, Limit: "x1", Name: "No nukes", Kind: bus.ActionChannelRemove, Actor: 2, Causes: []uint64{5, 6}, Count: 2, Window: 30, Respond: bus.RespondAlert, Result: "ok", At: at},
+		"lease_holder": bus.LeaseHolder{V: 1, Holder: "h", Since: at},
 	} {
 		t.Run(name, func(t *testing.T) { checkGolden(t, name, v) })
 	}

@@ -40,6 +40,7 @@ const (
 	rootModify   = "modify"
 	rootControl  = "ctl"
 	rootAction   = "action"
+	rootJournal  = "journal"
 	rootGateway  = "gateway"
 )
 

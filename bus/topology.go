@@ -7,6 +7,7 @@ const (
 	streamDispatch = "DISPATCH"
 	streamCapture  = "CAPTURE"
 	streamActions  = "ACTIONS"
+	streamJournal  = "JOURNAL"
 	streamEvents   = "EVENTS"
 	streamCommands = "COMMANDS"
 	streamParked   = "PARKED"
@@ -18,6 +19,7 @@ const (
 	bucketSessions  = "SESSIONS"
 	bucketGuilds    = "GUILDS"
 	bucketConfig    = "CONFIG"
+	bucketGuard     = "GUARD"
 
 	blobsBackups = "BACKUPS"
 )
@@ -118,6 +120,11 @@ func Topology() Plan {
 				MaxAge: 30 * day, MaxBytes: 512 * mib, MaxMsg: 4 * kib, Dedupe: 5 * time.Minute,
 			},
 			{
+				Name: streamJournal, Takes: allJournals().patterns,
+				Does:   "What was done in guilds, each deed with what its object was before, so that it can be shown and taken back. bot writes and reads.",
+				MaxAge: 30 * day, MaxBytes: 512 * mib, MaxMsg: 1 * mib, Dedupe: 5 * time.Minute,
+			},
+			{
 				Name: streamEvents, Takes: []string{rootEvent + ".>"},
 				Does:   "What happened, for people and dashboards: mutes applied and failed. Every component writes.",
 				MaxAge: 30 * day, MaxBytes: 256 * mib, MaxMsg: 64 * kib, Dedupe: 2 * time.Minute, Storage: Lazy,
@@ -164,6 +171,10 @@ func Topology() Plan {
 			{
 				Name: bucketConfig, Key: "guild.<guild>, limits.<guild>.<id>, access.<guild>.…", History: 20, MaxBytes: 64 * mib, MaxValue: 64 * kib,
 				Does: "Settings of guilds. Watched instead of cached; the history says who changed what.",
+			},
+			{
+				Name: bucketGuard, Key: "incident.<guild>.<id>, lockdown.<guild>.<scope>", History: 1, MaxBytes: 128 * mib, MaxValue: 1 * mib,
+				Does: "What the bot has under way in guilds: incidents and how far their undoing has come, lockdowns with what they replaced.",
 			},
 		},
 		Blobs: []Blob{

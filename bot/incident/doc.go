@@ -1,0 +1,11 @@
+// Package incident remembers what was done in a guild and takes it back.
+//
+// What comes in: the dispatches of a shard, in order per guild. What goes out: every
+// audit-log entry on JOURNAL with what its object was before; from them, for one actor
+// and a time, a plan of what would take it back; and, once somebody approved it, its
+// execution.
+//
+// Read in this order: image.go (what a guild looks like now), recorder.go (entries become
+// deeds), gather.go and plan.go (deeds become a plan, without touching anything),
+// state.go (what Discord says now), undo.go and step.go (carrying it out).
+package incident
