@@ -10,6 +10,7 @@ import "time"
 type globalBudget struct {
 	limit   int
 	places  []*place
+	full    int       // how many places there may be before those that are over are dropped
 	blocked time.Time // after a global 429
 }
 
@@ -40,6 +41,9 @@ func (c Class) share() int {
 func (g *globalBudget) free(c Class, now time.Time) bool {
 	if now.Before(g.blocked) {
 		return false
+	}
+	if len(g.places) < g.most(c) {
+		return true // whether some of these are over already does not matter
 	}
 	g.drop(now)
 	return len(g.places) < g.most(c)
@@ -76,6 +80,10 @@ func (g *globalBudget) next(c Class, now time.Time) time.Time {
 
 // take gives a request its place.
 func (g *globalBudget) take(now time.Time) *place {
+	if len(g.places) >= g.full {
+		g.drop(now)
+		g.full = 2*len(g.places) + 64
+	}
 	p := &place{until: now.Add(lateArrival)}
 	g.places = append(g.places, p)
 	return p
