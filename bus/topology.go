@@ -101,87 +101,93 @@ type Blob struct {
 }
 
 // Topology is the plan of this product.
-func Topology() Plan {
-	return Plan{
-		Streams: []Stream{
-			{
-				Name: streamDispatch, Takes: AllDispatches().patterns,
-				Does:   "Every event of Discord's gateway, raw. gatewayproxy writes; bot, muteproxy and the sessions of other bots read, and a RESUME is a replay of it. Presences and typing go after a minute or two.",
-				MaxAge: time.Hour, MaxBytes: 1 * gib, MaxMsg: 8*mib - 64*kib, Dedupe: 5 * time.Minute, Storage: Lazy, MsgTTL: true,
-			},
-			{
-				Name: streamCapture, Takes: AllCapture().patterns,
-				Does:   "Accepted events of capture clients. The broker's sockets write, its Redis edge reads in stream order, so they survive an outage of Redis.",
-				MaxAge: time.Hour, MaxBytes: 256 * mib, MaxMsg: 128 * kib, Dedupe: 2 * time.Minute, Batches: true,
-			},
-			{
-				Name: streamActions, Takes: AllActions().patterns,
-				Does:   "What people did to their guilds, as limits count it. bot writes; it rebuilds its windows from here after a restart, and tries new limits on what really happened.",
-				MaxAge: 30 * day, MaxBytes: 512 * mib, MaxMsg: 4 * kib, Dedupe: 5 * time.Minute,
-			},
-			{
-				Name: streamJournal, Takes: allJournals().patterns,
-				Does:   "What was done in guilds, each deed with what its object was before, so that it can be shown and taken back. bot writes and reads.",
-				MaxAge: 30 * day, MaxBytes: 512 * mib, MaxMsg: 1 * mib, Dedupe: 5 * time.Minute,
-			},
-			{
-				Name: streamEvents, Takes: []string{rootEvent + ".>"},
-				Does:   "What happened, for people and dashboards: mutes applied and failed. Every component writes.",
-				MaxAge: 30 * day, MaxBytes: 256 * mib, MaxMsg: 64 * kib, Dedupe: 2 * time.Minute, Storage: Lazy,
-			},
-			{
-				Name: streamCommands, Takes: AllCommands().patterns,
-				Does:   "Control requests with who asked, why, and the outcome: the action log of operators.",
-				MaxAge: 30 * day, MaxBytes: 64 * mib, MaxMsg: 64 * kib, Dedupe: 10 * time.Minute,
-			},
-			{
-				Name: streamParked, Takes: AllParked().patterns,
-				Does:   "Messages that no handler could take, with the reason. Operators read and republish.",
-				MaxAge: 14 * day, MaxBytes: 128 * mib, MaxMsg: 8 * mib, Dedupe: 2 * time.Minute,
-			},
+func Topology() Plan { return Plan{Streams: streams(), Buckets: buckets(), Blobs: blobs()} }
+
+func streams() []Stream {
+	return []Stream{
+		{
+			Name: streamDispatch, Takes: AllDispatches().patterns,
+			Does:   "Every event of Discord's gateway, raw. gatewayproxy writes; bot, muteproxy and the sessions of other bots read, and a RESUME is a replay of it. Presences and typing go after a minute or two.",
+			MaxAge: time.Hour, MaxBytes: 1 * gib, MaxMsg: 8*mib - 64*kib, Dedupe: 5 * time.Minute, Storage: Lazy, MsgTTL: true,
 		},
-		Buckets: []Bucket{
-			{
-				Name: bucketVoice, Key: "<guild>.<user>", History: 1, MaxBytes: 128 * mib, MaxValue: 8 * kib,
-				Does:   "Wished and applied mute and deaf per member. muteproxy writes the wish before it calls Discord, so a crash converges.",
-				KeyTTL: true, // for the marks of removed records
-			},
-			{
-				Name: bucketLeases, Key: "owner.<code>, broker.<instance>, edge.capture, sweep.capture, voice.<guild>, shard.<shards>.<shard>, bot.<shard>", History: 1, MaxBytes: 64 * mib, MaxValue: 4 * kib,
-				Does:    "Sole rights with a fencing token; they end with their holder.",
-				Storage: Volatile, KeyTTL: true,
-			},
-			{
-				Name: bucketTokens, Key: "<sha256 of the token>, or a marker", History: 1, MaxBytes: 8 * mib, MaxValue: 4 * kib,
-				Does: "Worker tokens that AutoMuteUs handed over, sealed; and marks of migrations that are done.",
-			},
-			{
-				Name: bucketPositions, Key: "<reader>", History: 1, MaxBytes: 1 * mib, MaxValue: 1 * kib,
-				Does: "How far a reader came that keeps its own place elsewhere, in case that elsewhere is wiped.",
-			},
-			{
-				Name: bucketSessions, Key: "upstream.<shards>.<shard>, ready.<shards>.<shard>, identify.<token hash>, downstream.<session>", History: 1, MaxBytes: 64 * mib, MaxValue: 1 * mib,
-				Does:   "Gateway sessions with Discord and of bots with us, so that both are resumed after kill -9.",
-				KeyTTL: true,
-			},
-			{
-				Name: bucketGuilds, Key: "<guild>", History: 1, MaxBytes: 512 * mib, MaxValue: 4 * mib,
-				Does: "Compressed guild snapshots, patched by events.",
-			},
-			{
-				Name: bucketConfig, Key: "guild.<guild>, limits.<guild>.<id>, access.<guild>.…", History: 20, MaxBytes: 64 * mib, MaxValue: 64 * kib,
-				Does: "Settings of guilds. Watched instead of cached; the history says who changed what.",
-			},
-			{
-				Name: bucketGuard, Key: "incident.<guild>.<id>, lockdown.<guild>.<scope>", History: 1, MaxBytes: 128 * mib, MaxValue: 1 * mib,
-				Does: "What the bot has under way in guilds: incidents and how far their undoing has come, lockdowns with what they replaced.",
-			},
+		{
+			Name: streamCapture, Takes: AllCapture().patterns,
+			Does:   "Accepted events of capture clients. The broker's sockets write, its Redis edge reads in stream order, so they survive an outage of Redis.",
+			MaxAge: time.Hour, MaxBytes: 256 * mib, MaxMsg: 128 * kib, Dedupe: 2 * time.Minute, Batches: true,
 		},
-		Blobs: []Blob{
-			{
-				Name: blobsBackups, Key: "<guild>/<job>/<file>", MaxBytes: 2 * gib,
-				Does: "Backup archives, streamed in and out.",
-			},
+		{
+			Name: streamActions, Takes: AllActions().patterns,
+			Does:   "What people did to their guilds, as limits count it. bot writes; it rebuilds its windows from here after a restart, and tries new limits on what really happened.",
+			MaxAge: 30 * day, MaxBytes: 512 * mib, MaxMsg: 4 * kib, Dedupe: 5 * time.Minute,
+		},
+		{
+			Name: streamJournal, Takes: allJournals().patterns,
+			Does:   "What was done in guilds, each deed with what its object was before, so that it can be shown and taken back. bot writes and reads.",
+			MaxAge: 30 * day, MaxBytes: 512 * mib, MaxMsg: 1 * mib, Dedupe: 5 * time.Minute,
+		},
+		{
+			Name: streamEvents, Takes: []string{rootEvent + ".>"},
+			Does:   "What happened, for people and dashboards: mutes applied and failed. Every component writes.",
+			MaxAge: 30 * day, MaxBytes: 256 * mib, MaxMsg: 64 * kib, Dedupe: 2 * time.Minute, Storage: Lazy,
+		},
+		{
+			Name: streamCommands, Takes: AllCommands().patterns,
+			Does:   "Control requests with who asked, why, and the outcome: the action log of operators.",
+			MaxAge: 30 * day, MaxBytes: 64 * mib, MaxMsg: 64 * kib, Dedupe: 10 * time.Minute,
+		},
+		{
+			Name: streamParked, Takes: AllParked().patterns,
+			Does:   "Messages that no handler could take, with the reason. Operators read and republish.",
+			MaxAge: 14 * day, MaxBytes: 128 * mib, MaxMsg: 8 * mib, Dedupe: 2 * time.Minute,
+		},
+	}
+}
+
+func buckets() []Bucket {
+	return []Bucket{
+		{
+			Name: bucketVoice, Key: "<guild>.<user>", History: 1, MaxBytes: 128 * mib, MaxValue: 8 * kib,
+			Does:   "Wished and applied mute and deaf per member. muteproxy writes the wish before it calls Discord, so a crash converges.",
+			KeyTTL: true, // for the marks of removed records
+		},
+		{
+			Name: bucketLeases, Key: "owner.<code>, broker.<instance>, edge.capture, sweep.capture, voice.<guild>, shard.<shards>.<shard>, bot.<shard>", History: 1, MaxBytes: 64 * mib, MaxValue: 4 * kib,
+			Does:    "Sole rights with a fencing token; they end with their holder.",
+			Storage: Volatile, KeyTTL: true,
+		},
+		{
+			Name: bucketTokens, Key: "<sha256 of the token>, or a marker", History: 1, MaxBytes: 8 * mib, MaxValue: 4 * kib,
+			Does: "Worker tokens that AutoMuteUs handed over, sealed; and marks of migrations that are done.",
+		},
+		{
+			Name: bucketPositions, Key: "<reader>", History: 1, MaxBytes: 1 * mib, MaxValue: 1 * kib,
+			Does: "How far a reader came that keeps its own place elsewhere, in case that elsewhere is wiped.",
+		},
+		{
+			Name: bucketSessions, Key: "upstream.<shards>.<shard>, ready.<shards>.<shard>, identify.<token hash>, downstream.<session>", History: 1, MaxBytes: 64 * mib, MaxValue: 1 * mib,
+			Does:   "Gateway sessions with Discord and of bots with us, so that both are resumed after kill -9.",
+			KeyTTL: true,
+		},
+		{
+			Name: bucketGuilds, Key: "<guild>", History: 1, MaxBytes: 512 * mib, MaxValue: 4 * mib,
+			Does: "Compressed guild snapshots, patched by events.",
+		},
+		{
+			Name: bucketConfig, Key: "guild.<guild>, limits.<guild>.<id>, access.<guild>.…", History: 20, MaxBytes: 64 * mib, MaxValue: 64 * kib,
+			Does: "Settings of guilds. Watched instead of cached; the history says who changed what.",
+		},
+		{
+			Name: bucketGuard, Key: "incident.<guild>.<id>, lockdown.<guild>.<scope>", History: 1, MaxBytes: 128 * mib, MaxValue: 1 * mib,
+			Does: "What the bot has under way in guilds: incidents and how far their undoing has come, lockdowns with what they replaced.",
+		},
+	}
+}
+
+func blobs() []Blob {
+	return []Blob{
+		{
+			Name: blobsBackups, Key: "<guild>/<job>/<file>", MaxBytes: 2 * gib,
+			Does: "Backup archives, streamed in and out.",
 		},
 	}
 }
