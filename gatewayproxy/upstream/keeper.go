@@ -60,7 +60,11 @@ func (u *Upstream) hold(ctx context.Context, number int, lease *bus.Lease, relea
 			s.log.Info("giving the shard to another process")
 		case <-s.released:
 		case <-ctx.Done():
+			return
 		}
+		// Between IDENTIFY and READY nobody else could go on with the session.
+		s.beginning.Lock()
+		defer s.beginning.Unlock()
 		cancel()
 	}()
 	if err := s.run(ctx); err != nil {

@@ -29,7 +29,6 @@ const (
 type link struct {
 	s        *shard
 	wire     *wire
-	resuming bool
 	interval time.Duration
 
 	opened    time.Time // when HELLO came
@@ -38,7 +37,16 @@ type link struct {
 	beat      *time.Timer
 	beatSent  time.Time // of a heartbeat that is not acknowledged; zero: none
 	sent      sendBudget
-	skipped   int // frames that could not be read
+	skipped   int  // frames that could not be read
+	begins    bool // the shard's beginning is held
+}
+
+// begun says that the session can be resumed by others, or is none.
+func (l *link) begun() {
+	if l.begins {
+		l.begins = false
+		l.s.beginning.Unlock()
+	}
 }
 
 // connect opens a connection, begins or resumes the session, and stays until the end.
@@ -89,7 +97,7 @@ func (s *shard) open(ctx context.Context, p *permit) end {
 	}
 	defer s.wires.Go(w.gone)
 	defer w.leave()
-	l := &link{s: s, wire: w, resuming: p == nil, lastFrame: time.Now()}
+	l := &link{s: s, wire: w, lastFrame: time.Now()}
 	if e, ok := l.hello(dialCtx); !ok {
 		return s.ended(ctx, e)
 	}
@@ -98,6 +106,12 @@ func (s *shard) open(ctx context.Context, p *permit) end {
 		err = l.resume(ctx)
 	} else {
 		s.show(stateIdentifying, "")
+		s.beginning.Lock()
+		l.begins = true
+		defer l.begun()
+		if ctx.Err() != nil {
+			return end{cause: causeStop}
+		}
 		if err := p.spend(ctx, s.u.shards); err != nil {
 			return s.noPermit(ctx, err)
 		}
@@ -303,6 +317,7 @@ func (l *link) dispatch(ctx context.Context, in incoming) (end, bool) {
 	}
 	switch in.event {
 	case eventReady:
+		l.begun()
 		l.isLive(bus.ShardIdentified)
 	case eventResumed:
 		l.isLive(bus.ShardResumed)

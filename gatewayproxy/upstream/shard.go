@@ -31,6 +31,8 @@ type shard struct {
 	released chan struct{} // closed: an operator wants another process to have it
 	once     sync.Once
 
+	beginning sync.Mutex // held from an IDENTIFY until its READY, or the connection's end
+
 	mu    sync.Mutex
 	state ShardStatus
 }
