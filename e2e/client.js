@@ -5,10 +5,10 @@
 //
 // in:  {"do":"emit","event":"state","args":["1"],"ack":7}   with ack, {"on":"ack","id":7} follows once it is acknowledged
 //      {"do":"burst","events":[["state","1"],["player","{}"]],"ack":8}   all at once; the ack is that of the last one
-//      {"do":"answer","with":["taskComplete","taskFailed"]}   what to answer to the next wishes to mute, in turn; "" for nothing
+//      {"do":"answer","with":["taskComplete","taskFailed"]}   what to answer to the next wishes to mute, in turn; {"on":"prepared"} follows
 //      {"do":"transport"}   {"on":"transport","name":"websocket"} follows
 //      {"do":"close"}
-// out: {"on":"connect"|"disconnect"|"connect_error"|"event"|"ack"|"transport"|"upgrade", …}
+// out: {"on":"connect"|"disconnect"|"connect_error"|"event"|"ack"|"transport"|"prepared"|"upgrade", …}
 'use strict';
 
 const readline = require('readline');
@@ -44,7 +44,10 @@ socket.on('connect_error', (err) => say({ on: 'connect_error', reason: String(er
 const commands = {
   emit: (c) => socket.emit(c.event, ...c.args, ...taken(c.ack)),
   burst: (c) => c.events.forEach((e, i) => socket.emit(...e, ...(i === c.events.length - 1 ? taken(c.ack) : []))),
-  answer: (c) => answers.push(...c.with),
+  answer: (c) => {
+    answers.push(...c.with);
+    say({ on: 'prepared' });
+  },
   transport: () => say({ on: 'transport', name: socket.io.engine.transport.name }),
   close: () => socket.close(),
 };

@@ -177,6 +177,7 @@ func (c *npmClient) awaitAck() {
 func (c *npmClient) answers(with ...string) {
 	c.t.Helper()
 	c.tell(map[string]any{"do": "answer", "with": with})
+	c.await("is prepared", func(l npmLine) bool { return l.On == "prepared" })
 }
 
 // event waits for an event of the server and gives its only argument.

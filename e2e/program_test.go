@@ -42,6 +42,8 @@ func onFreePorts(t testing.TB) settings {
 		"LOG_FORMAT": "json", "LOG_LEVEL": "info",
 		"OPS_ADDR": freeAddr(t), "NATS_ADDR": freeAddr(t), "NATS_STORE_DIR": filepath.Join(t.TempDir(), "nats"),
 		"BROKER_BIND": "127.0.0.1", "BROKER_PORT": freePort(t),
+		// Clients that share this machine with many tests may take their time for a mute.
+		"ACK_TIMEOUT_MS": "20000", "TASK_TIMEOUT_MS": "20000",
 		"GALACTUS_BIND": "127.0.0.1", "GALACTUS_PORT": freePort(t),
 		"GATEWAYPROXY_ADDR": freeAddr(t),
 		"WORKER_BOT_TOKENS": "", "REDIS_ADDR": "", "NATS_URL": "",
