@@ -151,7 +151,7 @@ func buckets() []Bucket {
 			KeyTTL: true, // for the marks of removed records
 		},
 		{
-			Name: bucketLeases, Key: "owner.<code>, broker.<instance>, edge.capture, sweep.capture, voice.<guild>, shard.<shards>.<shard>, bot.<shard>", History: 1, MaxBytes: 64 * mib, MaxValue: 4 * kib,
+			Name: bucketLeases, Key: "owner.<code>, broker.<instance>, edge.capture, sweep.capture, voice.<guild>, shard.<shards>.<shard>, bot.<shard>, bot.due, claim.<interaction>", History: 1, MaxBytes: 64 * mib, MaxValue: 4 * kib,
 			Does:    "Sole rights with a fencing token; they end with their holder.",
 			Storage: Volatile, KeyTTL: true,
 		},
@@ -173,11 +173,11 @@ func buckets() []Bucket {
 			Does: "Compressed guild snapshots, patched by events.",
 		},
 		{
-			Name: bucketConfig, Key: "guild.<guild>, limits.<guild>.<id>, access.<guild>.…", History: 20, MaxBytes: 64 * mib, MaxValue: 64 * kib,
+			Name: bucketConfig, Key: "guild.<guild>, limits.<guild>.<id>, access.<guild>.<command>, commands.<application>.<guild>", History: 20, MaxBytes: 64 * mib, MaxValue: 64 * kib,
 			Does: "Settings of guilds. Watched instead of cached; the history says who changed what.",
 		},
 		{
-			Name: bucketGuard, Key: "incident.<guild>.<id>, lockdown.<guild>.<scope>", History: 1, MaxBytes: 128 * mib, MaxValue: 1 * mib,
+			Name: bucketGuard, Key: "incident.<guild>.<id>, lockdown.<guild>.<scope>, temporary.<guild>.<user>, pending.<guild>.<id>", History: 1, MaxBytes: 128 * mib, MaxValue: 1 * mib,
 			Does: "What the bot has under way in guilds: incidents and how far their undoing has come, lockdowns with what they replaced.",
 		},
 	}
