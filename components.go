@@ -100,7 +100,7 @@ type service interface {
 	Addr() string
 }
 
-// checker is a service that serves and can still lack something: Check says what, for readiness.
+// checker is a service that can serve and still need somebody to act: Check says why, for readiness.
 type checker interface {
 	Check(ctx context.Context) error
 }

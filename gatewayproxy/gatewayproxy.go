@@ -128,7 +128,7 @@ const componentName = "gatewayproxy"
 // question, see Check: a bot may be shown what is known, and events wait for nobody.
 func (p *Proxy) Ready() <-chan struct{} { return p.ready }
 
-// Check says why the events of Discord do not come; nil while they do.
+// Check says why no events come from Discord and somebody must act; nil otherwise.
 func (p *Proxy) Check(ctx context.Context) error { return p.up.Check(ctx) }
 
 // Addr is where bots connect; valid once Ready is closed.

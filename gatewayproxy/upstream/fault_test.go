@@ -150,3 +150,19 @@ func TestAGatewayThatIsAwayIsWaitedFor(t *testing.T) {
 		t.Errorf("%d IDENTIFYs", n)
 	}
 }
+
+// TestATokenThatIsRefusedIsTold: by readiness, at once, and it is tried again.
+func TestATokenThatIsRefusedIsTold(t *testing.T) {
+	w := newWorld(t, 1, sandbox.GatewaySettings{})
+	if err := w.d.Revoke(w.app.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	u := w.start(w.config())
+	w.until("readiness tells", func() bool {
+		err := u.Check(t.Context())
+		return err != nil && strings.Contains(err.Error(), "401")
+	})
+	if c := w.d.GatewayCounts(); c.Connections != 0 {
+		t.Errorf("%+v", c)
+	}
+}

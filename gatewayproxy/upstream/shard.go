@@ -43,7 +43,7 @@ func newShard(u *Upstream, number int) *shard {
 	s.log = u.log.With("shard", number)
 	s.place = newPlace(u, number)
 	s.pub = newPublisher(u, s.place, number, s.log)
-	s.state = ShardStatus{Shard: number, State: stateWaiting, Since: time.Now().UTC()}
+	s.state = ShardStatus{Shard: number, State: stateWaiting, Since: time.Now().UTC(), Held: time.Now().UTC()}
 	return s
 }
 

@@ -3,6 +3,7 @@ package upstream
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,6 +31,7 @@ type ShardStatus struct {
 	Session string    `json:"session,omitempty"` // first 8 characters
 	Seq     int64     `json:"seq"`               // stored up to here
 	Events  uint64    `json:"events"`
+	Held    time.Time `json:"held"` // since when by this process
 }
 
 // Status is what upstream tells about itself.
@@ -86,30 +88,29 @@ func (u *Upstream) Status() Status {
 	return st
 }
 
-// blinkFor is how long a shard may be without a connection before we are not ready: a
-// RESUME takes a moment and misses nothing.
-const blinkFor = 15 * time.Second
+// startFor is how long a start may take before somebody should look: hundreds of shards
+// begin one after the other, but each of them tells what it waits for.
+const startFor = time.Minute
 
-// Check says why events do not come; nil while they do, or while other processes hold
-// every shard.
+// Check says what somebody must act on: Discord refuses us, the budget of new sessions is
+// spent, or nothing has come since the start. That Discord is away for a while is none of
+// that: nobody can serve our callers better meanwhile, and the status tells it.
 func (u *Upstream) Check(context.Context) error {
-	st := u.Status()
-	if st.Plan != "ok" {
-		return fmt.Errorf("%s", st.Plan)
+	u.mu.Lock()
+	trouble, refused, began := u.trouble, u.refused, u.began
+	u.mu.Unlock()
+	if refused || trouble != "" && time.Since(began) > startFor {
+		return errors.New(trouble)
 	}
 	var bad []string
-	for _, s := range st.Held {
-		blink := s.State != stateStopped && s.State != stateBudget && s.Session != "" && time.Since(s.Since) < blinkFor
-		if s.State != stateLive && !blink {
-			text := fmt.Sprintf("shard %d is %s", s.Shard, s.State)
-			if s.Why != "" {
-				text += " (" + s.Why + ")"
-			}
-			bad = append(bad, text)
+	for _, s := range u.Status().Held {
+		late := s.Events == 0 && s.State != stateLive && time.Since(s.Held) > startFor
+		if s.State == stateStopped || s.State == stateBudget || late {
+			bad = append(bad, fmt.Sprintf("shard %d is %s (%s)", s.Shard, s.State, s.Why))
 		}
 	}
 	if bad == nil {
 		return nil
 	}
-	return fmt.Errorf("%s", strings.Join(bad, "; "))
+	return errors.New(strings.Join(bad, "; "))
 }

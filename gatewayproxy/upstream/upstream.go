@@ -66,7 +66,9 @@ type Upstream struct {
 
 	mu      sync.Mutex
 	greeted greeting
-	trouble string // why there is no plan yet
+	trouble string // why the number of shards is not known yet
+	refused bool   // the token was
+	began   time.Time
 	held    map[int]*shard
 }
 
@@ -145,6 +147,9 @@ func (u *Upstream) Intents() uint64 {
 // is no error: Check and the status say so.
 func (u *Upstream) Run(ctx context.Context) error {
 	u.work = ctx
+	u.mu.Lock()
+	u.began = time.Now()
+	u.mu.Unlock()
 	if u.gate.lock != nil {
 		defer u.gate.lock.close()
 	}
@@ -200,19 +205,20 @@ func (u *Upstream) findPlan(ctx context.Context) bool {
 		shards, err := u.countShards(ctx)
 		if err == nil {
 			u.mu.Lock()
-			u.shards, u.trouble = shards, ""
+			u.shards, u.trouble, u.refused = shards, "", false
 			u.mu.Unlock()
 			close(u.planned)
 			return true
 		}
-		u.mu.Lock()
-		u.trouble = "Discord did not say how to connect: " + err.Error()
-		u.mu.Unlock()
 		if ctx.Err() != nil {
 			return false
 		}
-		var refused *discord.APIError
-		if errors.As(err, &refused) && refused.Status == 401 {
+		var answer *discord.APIError
+		refused := errors.As(err, &answer) && answer.Status == 401
+		u.mu.Lock()
+		u.trouble, u.refused = "Discord did not say how to connect: "+err.Error(), u.refused || refused
+		u.mu.Unlock()
+		if refused {
 			u.log.Error("Discord refuses the bot's token; set DISCORD_BOT_TOKEN", "err", err)
 			failures = max(failures, 6)
 		} else {
