@@ -28,6 +28,8 @@ func (p Plan) Markdown() string {
 	w.WriteString("\n## Calls\n\nAnswered by whoever serves them, stored nowhere.\n\n| subject | answered by | for |\n|---|---|---|\n")
 	fmt.Fprintf(&w, "| `%s.<component>.status` | every instance of the component | how it is, with its own figures |\n", rootControl)
 	fmt.Fprintf(&w, "| `%s.<code>` | the broker that owns a ready capture client for the code | change one member's voice state through the client's own bot |\n", rootModify)
+	fmt.Fprintf(&w, "| `%s.send.<shards>.<shard>` | the gatewayproxy that holds the shard | send a bot's command to Discord's gateway |\n", rootGateway)
+	fmt.Fprintf(&w, "| `%s.shard.<shards>.<shard>` | the gatewayproxy that holds the shard | restart, release or begin the shard's session anew |\n", rootGateway)
 	return w.String()
 }
 

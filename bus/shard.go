@@ -105,7 +105,7 @@ type ShardOrder struct {
 // ShardCall reaches the process that holds a shard: gateway.shard.<shards>.<shard>. Only
 // that one serves it, so that "nobody holds it" is known at once.
 func ShardCall(shards, shard int) Call[ShardOrder, json.RawMessage] {
-	return Call[ShardOrder, json.RawMessage]{join("gateway", "shard", UpstreamKey(shards, shard))}
+	return Call[ShardOrder, json.RawMessage]{join(rootGateway, "shard", UpstreamKey(shards, shard))}
 }
 
 // Last gives the newest stored message that f matches; CodeNotFound when there is none.
