@@ -1,0 +1,205 @@
+package command
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bwmarrin/discordgo"
+
+	"splashtail/bus"
+	"splashtail/internal/discord"
+)
+
+// Changes is what a sync did, or would do, by the names of commands.
+type Changes struct {
+	Created, Edited, Deleted []string
+	Unchanged                int
+	Foreign                  []string // commands that others made; they stay as they are
+}
+
+// String is one line for people.
+func (c Changes) String() string {
+	part := func(what string, names []string) string {
+		if len(names) == 0 {
+			return ""
+		}
+		return fmt.Sprintf("%s /%s; ", what, strings.Join(names, ", /"))
+	}
+	return part("create", c.Created) + part("edit", c.Edited) + part("delete", c.Deleted) + part("leave alone", c.Foreign) + fmt.Sprintf("unchanged: %d", c.Unchanged)
+}
+
+// Syncer tells Discord of commands, by difference: what is as we want it is not touched,
+// and what we did not create is never removed.
+type Syncer struct {
+	Bot *discord.Bot
+	Bus *bus.Bus
+	App bus.UserID
+	Dry bool // only say what would be done
+	// Skip leaves Discord alone when the commands are those of the last time.
+	Skip bool
+}
+
+// Sync makes the commands of a guild, or with 0 those of all guilds, what want says.
+// Errors: Discord refused, or the bus cannot be used; what was done until then stands and
+// the next sync goes on from it.
+func (s Syncer) Sync(ctx context.Context, guild bus.GuildID, want []*discordgo.ApplicationCommand) (Changes, error) {
+	var done Changes
+	if len(want) > maxCommands {
+		return done, fmt.Errorf("%d commands, and Discord takes %d; nothing was changed", len(want), maxCommands)
+	}
+	records, err := bus.OpenRecords(ctx, s.Bus, bus.CommandSets())
+	if err != nil {
+		return done, err
+	}
+	key := bus.CommandSetKey(s.App, guild)
+	kept, err := records.Get(ctx, key)
+	if err != nil && !bus.IsCode(err, bus.CodeNotFound) {
+		return done, err
+	}
+	set, hash := kept.Value, hashOf(want)
+	if s.Skip && set.Hash == hash {
+		done.Unchanged = len(want)
+		return done, nil
+	}
+	if set.Names == nil {
+		set.Names = map[string]string{}
+	}
+	place := ""
+	if guild != 0 {
+		place = guild.String()
+	}
+	err = s.apply(ctx, place, want, set.Names, &done)
+	if s.Dry {
+		return done, err
+	}
+	set.V, set.At = 1, time.Now().UTC()
+	if err == nil {
+		set.Hash = hash
+	}
+	if _, err2 := records.Put(ctx, key, set); err == nil {
+		err = err2
+	}
+	return done, err
+}
+
+// apply goes through the difference. ours gains what is created and loses what is deleted.
+func (s Syncer) apply(ctx context.Context, guild string, want []*discordgo.ApplicationCommand, ours map[string]string, done *Changes) error {
+	have, err := s.Bot.Commands(ctx, s.App.String(), guild)
+	if err != nil {
+		return err
+	}
+	for _, w := range want {
+		at := slices.IndexFunc(have, func(h *discordgo.ApplicationCommand) bool { return h.Name == w.Name && h.Type == w.Type })
+		switch {
+		case at < 0:
+			done.Created = append(done.Created, w.Name)
+			err = s.create(ctx, guild, w, ours)
+		case same(have[at], w):
+			done.Unchanged++
+		default:
+			done.Edited = append(done.Edited, w.Name)
+			if !s.Dry {
+				_, err = s.Bot.EditCommand(ctx, s.App.String(), guild, have[at].ID, w)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("/%s could not be registered; the commands before it were: %w", w.Name, err)
+		}
+	}
+	for _, h := range have {
+		wanted := slices.ContainsFunc(want, func(w *discordgo.ApplicationCommand) bool { return h.Name == w.Name && h.Type == w.Type })
+		switch {
+		case wanted:
+		case ours[h.Name] != h.ID:
+			done.Foreign = append(done.Foreign, h.Name)
+		default:
+			done.Deleted = append(done.Deleted, h.Name)
+			if s.Dry {
+				continue
+			}
+			if err := s.Bot.DeleteCommand(ctx, s.App.String(), guild, h.ID); err != nil {
+				return fmt.Errorf("/%s could not be removed: %w", h.Name, err)
+			}
+			delete(ours, h.Name)
+		}
+	}
+	return nil
+}
+
+func (s Syncer) create(ctx context.Context, guild string, w *discordgo.ApplicationCommand, ours map[string]string) error {
+	if s.Dry {
+		return nil
+	}
+	made, err := s.Bot.CreateCommand(ctx, s.App.String(), guild, w)
+	if err == nil {
+		ours[w.Name] = made.ID
+	}
+	return err
+}
+
+func hashOf(want []*discordgo.ApplicationCommand) string {
+	data, _ := json.Marshal(want)
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// same says whether Discord has a command as we want it. It fills in what nobody gave, so
+// both are brought into one form first.
+func same(have, want *discordgo.ApplicationCommand) bool {
+	return reflect.DeepEqual(plain(have), plain(want))
+}
+
+// plain is what we say about a command, as plain values without what is empty.
+func plain(c *discordgo.ApplicationCommand) any {
+	data, err := json.Marshal(map[string]any{
+		"description": c.Description, "locals": c.DescriptionLocalizations, "permissions": c.DefaultMemberPermissions,
+		"contexts": c.Contexts, "options": c.Options,
+	})
+	var v any
+	if err != nil || json.Unmarshal(data, &v) != nil {
+		return nil
+	}
+	return prune(v)
+}
+
+// prune drops nulls, false and what is empty.
+func prune(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for k, one := range v {
+			if p := prune(one); p != nil {
+				out[k] = p
+			}
+		}
+		if len(out) > 0 {
+			return out
+		}
+		return nil
+	case []any:
+		var out []any
+		for _, one := range v {
+			out = append(out, prune(one))
+		}
+		if len(out) > 0 {
+			return out
+		}
+		return nil
+	case bool:
+		if !v {
+			return nil
+		}
+	case string:
+		if v == "" {
+			return nil
+		}
+	}
+	return v
+}
