@@ -99,6 +99,7 @@ func (c *call) serve(p plan) error {
 		return err
 	}
 	log := logs.New(c.stderr, c.set.LogLevel.level(), c.set.LogFormat.format())
+	catchRedisLines(log)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	bound := cmp.Or(c.bound, stopBound)

@@ -37,7 +37,7 @@ func cells() map[string][]string {
 		"github.com/nats-io":                {"bus"},
 		"github.com/gofiber/fiber":          {"muteproxy", "api"},
 		"github.com/zishang520":             {"broker"},
-		"github.com/redis/go-redis":         {"broker", "muteproxy", "gatewayproxy/upstream", "internal/sandbox"},
+		"github.com/redis/go-redis":         {"broker", "muteproxy", "gatewayproxy/upstream", "internal/sandbox", "."},
 		"github.com/bwmarrin/discordgo":     {"internal/discord", "bot", "jobs"},
 		"github.com/coder/websocket":        {"gatewayproxy", "internal/sandbox"},
 		"github.com/alicebob/miniredis":     {"."},
