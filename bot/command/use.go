@@ -155,3 +155,6 @@ func (u *Use) May(ctx context.Context, c Command) (access.Decision, error) {
 
 // Registry is every command there is.
 func (u *Use) Registry() *Registry { return u.router.registry }
+
+// AskedAt is when Discord made the interaction.
+func (u *Use) AskedAt() time.Time { return madeAt(u.it.ID) }
