@@ -152,6 +152,7 @@ type cable struct {
 	addr  string
 	to    string
 	waits bool // for somebody at the other end
+	gone  chan struct{}
 
 	mu      sync.Mutex
 	open    map[net.Conn]bool
@@ -162,7 +163,7 @@ type cable struct {
 func newCable(t testing.TB, to string, waits bool) *cable {
 	t.Helper()
 	l := must(net.Listen("tcp", net.JoinHostPort("127.0.0.1", freePort(t))))(t)
-	c := &cable{addr: l.Addr().String(), to: to, waits: waits, open: map[net.Conn]bool{}}
+	c := &cable{addr: l.Addr().String(), to: to, waits: waits, gone: make(chan struct{}), open: map[net.Conn]bool{}}
 	var carrying sync.WaitGroup
 	carrying.Go(func() {
 		for {
@@ -175,6 +176,7 @@ func newCable(t testing.TB, to string, waits bool) *cable {
 	})
 	t.Cleanup(func() {
 		l.Close()
+		close(c.gone)
 		c.cut()
 		carrying.Wait()
 	})
@@ -218,7 +220,11 @@ func (c *cable) dial() (net.Conn, error) {
 		if err == nil || !c.waits || time.Now().After(deadline) {
 			return far, err
 		}
-		<-time.After(20 * time.Millisecond)
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-c.gone:
+			return nil, err
+		}
 	}
 }
 
