@@ -39,7 +39,7 @@ func (s *site) startStandIns(ctx context.Context) error {
 func (s *site) startSandbox(ctx context.Context) error {
 	d := sandbox.New(sandbox.Config{Latency: sandboxLatency})
 	for _, name := range []string{"primary", "worker 1", "worker 2"} {
-		app, err := d.AddApplication(sandbox.ApplicationSpec{Name: name, MembersIntent: true})
+		app, err := d.AddApplication(sandbox.ApplicationSpec{Name: name, MembersIntent: true, MessageContentIntent: true})
 		if err != nil {
 			return err
 		}
