@@ -20,10 +20,12 @@ type Deed struct {
 	Before  json.RawMessage `json:"before,omitempty"` // what was deleted, as Discord's object
 	// What went with something that was deleted and is in no other entry: who had the
 	// role (at most MaxDeedMembers), its overwrites by channel, the channels of the
-	// category, and the order of all roles or channels before, from the lowest.
+	// category, the guild's settings that named the channel, and the order of all roles or
+	// channels before, from the lowest.
 	Members    []string                   `json:"members,omitempty"`
 	Overwrites map[string]json.RawMessage `json:"overwrites,omitempty"`
 	Children   []string                   `json:"children,omitempty"`
+	Settings   []string                   `json:"settings,omitempty"`
 	Order      []string                   `json:"order,omitempty"`
 	At         time.Time                  `json:"at"`
 }

@@ -6,6 +6,7 @@
 // execution.
 //
 // Read in this order: image.go (what a guild looks like now), recorder.go (entries become
-// deeds), gather.go and plan.go (deeds become a plan, without touching anything),
-// state.go (what Discord says now), undo.go and step.go (carrying it out).
+// deeds), gather.go, plan.go, inverse.go and diff.go (deeds become a plan, without touching
+// anything), state.go (what Discord says now), book.go (who opens and approves), undo.go
+// and step.go (carrying it out).
 package incident

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // object is one of Discord's objects, of which we know few keys.
@@ -47,6 +48,7 @@ func (o object) overwrites() map[string]json.RawMessage {
 // image is what a guild looked like after the last event, as far as undoing needs it. It
 // belongs to whoever handles the guild's events.
 type image struct {
+	guild           object
 	roles, channels map[string]object
 	members         map[string][]string // roles by user
 	gone            map[string]remains  // of what was deleted a moment ago, by id
@@ -55,6 +57,7 @@ type image struct {
 	// the events can come before the deletion itself.
 	lostOverwrites map[string]map[string]json.RawMessage // role -> channel -> overwrite
 	lostChildren   map[string][]string                   // category -> channels
+	lostSettings   map[string][]string                   // channel -> settings that named it
 }
 
 // remains is what a deleted thing was.
@@ -63,6 +66,7 @@ type remains struct {
 	members    []string
 	overwrites map[string]json.RawMessage
 	children   []string
+	settings   []string
 	order      []string
 }
 
@@ -76,6 +80,7 @@ func newImage() *image {
 	return &image{
 		roles: map[string]object{}, channels: map[string]object{}, members: map[string][]string{}, gone: map[string]remains{},
 		lostOverwrites: map[string]map[string]json.RawMessage{}, lostChildren: map[string][]string{},
+		lostSettings: map[string][]string{}, guild: object{},
 	}
 }
 
@@ -89,6 +94,7 @@ func imageOf(data json.RawMessage) *image {
 	if json.Unmarshal(data, &g) != nil {
 		return im
 	}
+	im.setGuild(parseObject(data))
 	for _, raw := range g.Roles {
 		im.setRole(raw)
 	}
@@ -99,6 +105,20 @@ func imageOf(data json.RawMessage) *image {
 		im.setMember(raw)
 	}
 	return im
+}
+
+// setGuild keeps which settings name channels.
+func (im *image) setGuild(o object) {
+	for key := range guildKeys {
+		if !strings.HasSuffix(key, "_channel_id") {
+			continue
+		}
+		was, is := im.guild.text(key), o.text(key)
+		if was != "" && is == "" && len(im.lostSettings) < maxGone {
+			im.lostSettings[was] = append(im.lostSettings[was], key)
+		}
+		im.guild[key] = o[key]
+	}
 }
 
 func (im *image) setRole(raw json.RawMessage) {
@@ -153,6 +173,14 @@ func (im *image) setMember(raw json.RawMessage) {
 	}
 }
 
+func (im *image) setMembers(chunk json.RawMessage) {
+	var list []json.RawMessage
+	_ = json.Unmarshal(parseObject(chunk)["members"], &list) // what is no list is as good as none
+	for _, raw := range list {
+		im.setMember(raw)
+	}
+}
+
 // deleted moves a channel or role to what is gone. data is what the event says of it.
 func (im *image) deleted(id string, isRole bool, data object) {
 	if _, done := im.gone[id]; done {
@@ -171,6 +199,7 @@ func (im *image) deleted(id string, isRole bool, data object) {
 	delete(im.channels, id)
 	delete(im.lostOverwrites, id)
 	delete(im.lostChildren, id)
+	delete(im.lostSettings, id)
 }
 
 // remainsOf is what a channel or role is at this moment, or was when it was deleted.
@@ -179,7 +208,13 @@ func (im *image) remainsOf(id string, isRole bool) remains {
 		return r
 	}
 	if !isRole {
-		r := remains{object: im.channels[id], order: order(im.channels), children: im.lostChildren[id]}
+		r := remains{object: im.channels[id], order: order(im.channels, compareIDs), children: im.lostChildren[id], settings: im.lostSettings[id]}
+		for key := range im.guild {
+			if im.guild.text(key) == id {
+				r.settings = append(r.settings, key)
+			}
+		}
+		slices.Sort(r.settings)
 		for child, c := range im.channels {
 			if c.text("parent_id") == id && !slices.Contains(r.children, child) {
 				r.children = append(r.children, child)
@@ -188,7 +223,7 @@ func (im *image) remainsOf(id string, isRole bool) remains {
 		slices.Sort(r.children)
 		return r
 	}
-	r := remains{object: im.roles[id], order: order(im.roles), overwrites: map[string]json.RawMessage{}}
+	r := remains{object: im.roles[id], order: order(im.roles, newerFirst), overwrites: map[string]json.RawMessage{}}
 	for channel, raw := range im.lostOverwrites[id] {
 		r.overwrites[channel] = raw
 	}
@@ -206,21 +241,27 @@ func (im *image) remainsOf(id string, isRole bool) remains {
 	return r
 }
 
-// order gives ids from the lowest position up; things of one position by age.
-func order(all map[string]object) []string {
+// order gives ids from the lowest position up; same decides between things of one
+// position.
+func order(all map[string]object, same func(a, b string) int) []string {
 	ids := make([]string, 0, len(all))
 	for id := range all {
 		ids = append(ids, id)
 	}
 	slices.SortFunc(ids, func(a, b string) int {
-		return cmp.Or(cmp.Compare(all[a].number("position"), all[b].number("position")), compareIDs(a, b))
+		return cmp.Or(cmp.Compare(all[a].number("position"), all[b].number("position")), same(a, b))
 	})
 	return ids
 }
 
-// compareIDs puts the older of two snowflakes first.
+// compareIDs puts the older of two snowflakes first, as Discord sorts channels of one
+// position.
 func compareIDs(a, b string) int {
 	x, _ := strconv.ParseUint(a, 10, 64) // Discord's ids are numbers
 	y, _ := strconv.ParseUint(b, 10, 64)
 	return cmp.Compare(x, y)
 }
+
+// newerFirst puts the newer of two snowflakes first: of two roles of one position the
+// older one stands above.
+func newerFirst(a, b string) int { return compareIDs(b, a) }

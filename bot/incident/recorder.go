@@ -26,13 +26,23 @@ const (
 	typeUnban           = 23
 	typeMemberUpdate    = 24
 	typeMemberRoles     = 25
+	typeMove            = 26
+	typeDisconnect      = 27
 	typeBotAdd          = 28
 	typeRoleCreate      = 30
 	typeRoleUpdate      = 31
 	typeRoleDelete      = 32
 	typeWebhookCreate   = 50
+	typeWebhookUpdate   = 51
 	typeWebhookDelete   = 52
+	typeEmojiDelete     = 62
+
+	typeMessageDelete     = 72
+	typeMessageBulkDelete = 73
 )
+
+// typeCategory is the type of a channel that holds others.
+const typeCategory = 4
 
 // Recorder writes the journal of guilds.
 type Recorder struct {
@@ -41,14 +51,26 @@ type Recorder struct {
 	// whole gives a guild as GUILD_CREATE would show it, for one whose events come
 	// without having been seen whole; nil: such a guild begins empty.
 	whole func(context.Context, bus.GuildID) (json.RawMessage, error)
+	// people gives a guild's members, whom GUILD_CREATE does not show; nil: who had a
+	// deleted role is known only of those whom an event showed.
+	people func(context.Context, bus.GuildID) ([]json.RawMessage, error)
 
 	mu     sync.Mutex
 	guilds map[bus.GuildID]*image
 }
 
-// NewRecorder makes a recorder. whole may be nil.
-func NewRecorder(b *bus.Bus, log *slog.Logger, whole func(context.Context, bus.GuildID) (json.RawMessage, error)) *Recorder {
-	return &Recorder{b: b, log: log, whole: whole, guilds: map[bus.GuildID]*image{}}
+// RecorderConfig says where a recorder learns what events do not tell. Both may be nil.
+type RecorderConfig struct {
+	// Whole gives a guild as GUILD_CREATE would show it, for one whose events come without
+	// that.
+	Whole func(context.Context, bus.GuildID) (json.RawMessage, error)
+	// People gives a guild's members as Discord's objects; see PeopleOf.
+	People func(context.Context, bus.GuildID) ([]json.RawMessage, error)
+}
+
+// NewRecorder makes a recorder.
+func NewRecorder(cfg RecorderConfig, b *bus.Bus, log *slog.Logger) *Recorder {
+	return &Recorder{b: b, log: log, whole: cfg.Whole, people: cfg.People, guilds: map[bus.GuildID]*image{}}
 }
 
 // Handle takes one event. Events of a guild come in order and one after the other; one
@@ -61,7 +83,7 @@ func (r *Recorder) Handle(ctx context.Context, d bus.Delivery[bus.Dispatch]) err
 	switch e.Event {
 	case "GUILD_CREATE":
 		if o := parseObject(e.Data); string(o["unavailable"]) != "true" {
-			r.set(e.Guild, imageOf(e.Data))
+			r.set(e.Guild, r.peopled(ctx, e.Guild, imageOf(e.Data)))
 		}
 		return nil
 	case "GUILD_AUDIT_LOG_ENTRY_CREATE":
@@ -88,12 +110,27 @@ func (r *Recorder) image(ctx context.Context, g bus.GuildID) *image {
 	im = newImage()
 	if r.whole != nil {
 		if data, err := r.whole(ctx, g); err == nil {
-			im = imageOf(data)
+			im = r.peopled(ctx, g, imageOf(data))
 		} else {
 			r.log.Warn("what a guild looked like is not known; what is deleted now can be taken back in part only", "guild", g, "err", err)
 		}
 	}
 	r.set(g, im)
+	return im
+}
+
+// peopled adds a guild's members to an image.
+func (r *Recorder) peopled(ctx context.Context, g bus.GuildID, im *image) *image {
+	if r.people == nil {
+		return im
+	}
+	list, err := r.people(ctx, g)
+	for _, raw := range list {
+		im.setMember(raw)
+	}
+	if err != nil {
+		r.log.Warn("not all members of a guild are known; who had a role that is deleted now may not get it back", "guild", g, "err", err)
+	}
 	return im
 }
 
@@ -112,8 +149,12 @@ func (im *image) apply(event string, data json.RawMessage) {
 		if id := parseObject(data).text("role_id"); id != "" {
 			im.deleted(id, true, nil)
 		}
+	case "GUILD_UPDATE":
+		im.setGuild(parseObject(data))
 	case "GUILD_MEMBER_ADD", "GUILD_MEMBER_UPDATE":
 		im.setMember(data)
+	case "GUILD_MEMBERS_CHUNK":
+		im.setMembers(data)
 	case "GUILD_MEMBER_REMOVE":
 		delete(im.members, parseObject(parseObject(data)["user"]).text("id"))
 	}
@@ -147,5 +188,5 @@ func (im *image) fill(d *bus.Deed) {
 		d.Before, _ = json.Marshal(rest.object) // raw values that were parsed always encode
 	}
 	d.Members = rest.members[:min(len(rest.members), bus.MaxDeedMembers)]
-	d.Overwrites, d.Children, d.Order = rest.overwrites, rest.children, rest.order
+	d.Overwrites, d.Children, d.Settings, d.Order = rest.overwrites, rest.children, rest.settings, rest.order
 }

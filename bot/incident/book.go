@@ -1,0 +1,186 @@
+package incident
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"splashtail/bot/limits"
+	"splashtail/bus"
+	"splashtail/internal/discord"
+)
+
+// Book opens incidents, plans their undoing and carries it out.
+type Book struct {
+	bot  *discord.Bot
+	self bus.UserID
+	b    *bus.Bus
+	log  *slog.Logger
+	all  *bus.Records[bus.Incident]
+}
+
+// OpenBook gives access to the incidents of guilds. self is the bot's own user. Errors:
+// as of bus.OpenRecords.
+func OpenBook(ctx context.Context, b *bus.Bus, bot *discord.Bot, self bus.UserID, log *slog.Logger) (*Book, error) {
+	all, err := bus.OpenRecords(ctx, b, bus.Incidents())
+	if err != nil {
+		return nil, err
+	}
+	return &Book{bot, self, b, log, all}, nil
+}
+
+// lookBack is how long before the first cause of a hit an incident begins: what leads to
+// a hit often begins with something that no limit counts.
+const lookBack = 10 * time.Minute
+
+// joinWithin is how long a later hit of the same actor belongs to the same incident.
+const joinWithin = time.Hour
+
+// OfHit opens the incident of a hit, or gives the one that the hit belongs to. The same
+// hit makes one incident, however often it is told.
+func (k *Book) OfHit(ctx context.Context, h bus.LimitHit) (bus.Incident, error) {
+	since := h.At
+	if len(h.Causes) > 0 {
+		since = limits.TimeOf(h.Causes[0])
+	}
+	known, err := k.List(ctx, h.Guild)
+	if err != nil {
+		return bus.Incident{}, err
+	}
+	for _, i := range known {
+		if i.Actor == h.Actor && i.By == 0 && i.Undo == nil && since.Sub(i.At) < joinWithin && !since.Before(i.Since) {
+			return i, nil
+		}
+	}
+	last := uint64(0)
+	if len(h.Causes) > 0 {
+		last = h.Causes[len(h.Causes)-1]
+	}
+	return k.open(ctx, bus.Incident{V: 1, ID: strconv.FormatUint(last, 36), Guild: h.Guild, Actor: h.Actor,
+		Since: since.Add(-lookBack), Cause: h.Name, At: h.At})
+}
+
+// Open opens an incident by hand: what an actor did from since to end; a zero end means
+// that it goes on. Errors: CodeInvalid for a time that makes no sense.
+func (k *Book) Open(ctx context.Context, guild bus.GuildID, actor, by bus.UserID, since, end time.Time, why string) (bus.Incident, error) {
+	now := time.Now().UTC()
+	if actor == 0 || since.After(now) || !end.IsZero() && end.Before(since) {
+		return bus.Incident{}, bus.Errorf(bus.CodeInvalid, "bad_incident", "an incident needs somebody and a time that began before now; none was opened")
+	}
+	return k.open(ctx, bus.Incident{V: 1, ID: strconv.FormatInt(now.UnixMicro(), 36), Guild: guild, Actor: actor,
+		Since: since, Until: end, Cause: why, By: by, At: now})
+}
+
+func (k *Book) open(ctx context.Context, i bus.Incident) (bus.Incident, error) {
+	key := bus.IncidentKey(i.Guild, i.ID)
+	_, err := k.all.Create(ctx, key, i)
+	if bus.IsCode(err, bus.CodeConflict) {
+		e, err := k.all.Get(ctx, key)
+		return e.Value, err
+	}
+	return i, err
+}
+
+// Get gives one incident; CodeNotFound when there is none.
+func (k *Book) Get(ctx context.Context, guild bus.GuildID, id string) (bus.Incident, error) {
+	e, err := k.all.Get(ctx, bus.IncidentKey(guild, id))
+	return e.Value, err
+}
+
+// List gives the incidents of a guild in no order.
+func (k *Book) List(ctx context.Context, guild bus.GuildID) ([]bus.Incident, error) {
+	return k.list(ctx, guild.String()+".*")
+}
+
+func (k *Book) list(ctx context.Context, pattern string) ([]bus.Incident, error) {
+	entries, err := k.all.All(ctx, pattern)
+	if err != nil {
+		return nil, err
+	}
+	var list []bus.Incident
+	for _, e := range entries {
+		if !e.Deleted {
+			list = append(list, e.Value)
+		}
+	}
+	return list, nil
+}
+
+// Timeline gives what the actor of an incident did, oldest first.
+func (k *Book) Timeline(ctx context.Context, i bus.Incident) ([]bus.Deed, error) {
+	deeds, err := Deeds(ctx, k.b, i.Guild, i.Since)
+	if err != nil {
+		return nil, err
+	}
+	own := deeds[:0:0]
+	for _, d := range until(deeds, i.Actor, i.Until) {
+		if d.Actor == i.Actor {
+			own = append(own, d)
+		}
+	}
+	return own, nil
+}
+
+// Plan says what would take the incident back, from what Discord says now.
+func (k *Book) Plan(ctx context.Context, i bus.Incident) (Plan, error) {
+	deeds, err := Deeds(ctx, k.b, i.Guild, i.Since)
+	if err != nil {
+		return Plan{}, err
+	}
+	deeds = until(deeds, i.Actor, i.Until)
+	now, err := LoadState(ctx, k.bot, i.Guild, i.Actor, deeds)
+	if err != nil {
+		return Plan{}, err
+	}
+	return MakePlan(i.Actor, deeds, now), nil
+}
+
+// Approve fixes the plan that was shown with this hash, for Run. Errors: CodeConflict
+// when the guild has changed since, so that the plan is another one now, or when the
+// incident is being undone already.
+func (k *Book) Approve(ctx context.Context, guild bus.GuildID, id string, by bus.UserID, hash string) error {
+	e, err := k.all.Get(ctx, bus.IncidentKey(guild, id))
+	if err != nil {
+		return err
+	}
+	if u := e.Value.Undo; u != nil && u.Done.IsZero() {
+		return bus.Errorf(bus.CodeConflict, "being_undone", "this incident is being undone already")
+	}
+	p, err := k.Plan(ctx, e.Value)
+	if err != nil {
+		return err
+	}
+	if p.Hash() != hash {
+		return bus.Errorf(bus.CodeConflict, "plan_changed", "the server has changed since the plan was shown; nothing was undone; look at the new plan")
+	}
+	data, err := json.Marshal(p.Steps)
+	if err != nil {
+		return bus.Errorf(bus.CodeInternal, "bad_plan", "the plan cannot be kept; nothing was undone: %w", err)
+	}
+	if len(data) > maxPlan {
+		return bus.Errorf(bus.CodeInvalid, "plan_too_large", "the plan is too large to be kept; nothing was undone; open incidents of shorter times instead")
+	}
+	e.Value.Undo = &bus.Undo{By: by, At: time.Now().UTC(), Plan: data, Hash: hash}
+	_, err = k.all.Update(ctx, bus.IncidentKey(guild, id), e.Value, e.Revision)
+	return err
+}
+
+// maxPlan leaves room in a record of GUARD for what was made and what failed.
+const maxPlan = 800_000
+
+// Resume carries on every undo that is approved and not done, one after the other, of the
+// guilds that mine names. To be called at the start. It gives the first error.
+func (k *Book) Resume(ctx context.Context, mine func(bus.GuildID) bool) error {
+	list, err := k.list(ctx, ">")
+	for _, i := range list {
+		if i.Undo == nil || !i.Undo.Done.IsZero() || !mine(i.Guild) {
+			continue
+		}
+		if _, failed := k.Run(ctx, i.Guild, i.ID); failed != nil && err == nil {
+			err = failed
+		}
+	}
+	return err
+}

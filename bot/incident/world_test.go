@@ -1,0 +1,130 @@
+package incident_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"splashtail/bot/bottest"
+	"splashtail/bot/incident"
+	"splashtail/bus"
+	"splashtail/bus/bustest"
+	"splashtail/internal/sandbox"
+)
+
+// scene is a world with a journal, and things in it that can be destroyed.
+type scene struct {
+	*bottest.World
+	book *incident.Book
+	ids  chan uint64 // of the deeds, as they are written
+
+	crew, vip               sandbox.ID
+	ops, bridge, voice, log sandbox.ID // ops is the category of bridge and voice
+	people                  []sandbox.ID
+}
+
+func newScene(t *testing.T) *scene {
+	s := &scene{World: bottest.New(t), ids: make(chan uint64, 4096)}
+	d, o := s.Discord, s.Discord.As(s.Owner)
+	s.ops = s.ID(o.CreateChannel(s.Guild, "ops", sandbox.CategoryChannel, 0))
+	s.bridge = s.ID(o.CreateChannel(s.Guild, "bridge", sandbox.TextChannel, s.ops))
+	s.voice = s.ID(o.CreateChannel(s.Guild, "helm", sandbox.VoiceChannel, s.ops))
+	s.log = s.ID(o.CreateChannel(s.Guild, "log", sandbox.TextChannel, 0))
+	s.vip = s.ID(o.CreateRole(s.Guild, "vip", sandbox.ViewChannel))
+	s.crew = s.ID(o.CreateRole(s.Guild, "crew", sandbox.ViewChannel|sandbox.SendMessages))
+	for i := range 4 {
+		u := s.ID(d.AddUser(fmt.Sprint("sailor", i)))
+		s.OK(d.AddMember(s.Guild, u, s.crew, s.vip))
+		s.people = append(s.people, u)
+	}
+	s.OK(o.EditRole(s.Guild, s.crew, sandbox.Fields{"color": 255, "hoist": true}))
+	s.OK(o.EditOverwrite(s.bridge, s.crew, 0, sandbox.Overwrite{Allow: sandbox.SendMessages}))
+	s.OK(o.EditOverwrite(s.bridge, s.vip, 0, sandbox.Overwrite{Deny: sandbox.SendMessages}))
+	s.OK(o.EditOverwrite(s.log, s.crew, 0, sandbox.Overwrite{Deny: sandbox.SendMessages}))
+	s.OK(o.EditChannel(s.Text, sandbox.Fields{"topic": "hello"}))
+	s.Feed()
+	r := incident.NewRecorder(incident.RecorderConfig{People: incident.PeopleOf(s.Bot)}, s.Bus, bustest.Log(t))
+	s.consume("journal", r.Handle)
+	s.Run(func(ctx context.Context) error {
+		return bus.Consume(ctx, s.Bus, bus.Durable{Name: "seen", Workers: 1}, bus.JournalOf(s.GuildID()),
+			func(bus.Delivery[bus.Deed]) string { return "" }, func(_ context.Context, d bus.Delivery[bus.Deed]) error {
+				s.ids <- d.Value.ID
+				return nil
+			})
+	})
+	var err error
+	s.book, err = incident.OpenBook(t.Context(), s.Bus, s.Bot, s.Self(), bustest.Log(t))
+	s.OK(err)
+	s.OK(o.EditChannel(s.log, sandbox.Fields{"nsfw": true}))
+	s.settled() // who is in the guild is known by now
+	return s
+}
+
+// consume runs a handler on the dispatches of the world.
+func (s *scene) consume(name string, h func(context.Context, bus.Delivery[bus.Dispatch]) error) {
+	s.Run(func(ctx context.Context) error {
+		return bus.Consume(ctx, s.Bus, bus.Durable{Name: name, Workers: 2}, bus.AllDispatches(),
+			func(d bus.Delivery[bus.Dispatch]) string { return d.Value.Guild.String() }, h)
+	})
+}
+
+// settled waits until the newest entry of the audit log is in the journal.
+func (s *scene) settled() {
+	s.T.Helper()
+	log := s.Discord.AuditLog(s.Guild)
+	last := uint64(log[len(log)-1].ID)
+	deadline := time.After(30 * time.Second)
+	for {
+		select {
+		case id := <-s.ids:
+			if id == last {
+				return
+			}
+		case <-deadline:
+			s.T.Fatalf("entry %d was not in the journal within 30 s", last)
+		}
+	}
+}
+
+func (s *scene) snapshot() sandbox.Snapshot {
+	s.T.Helper()
+	snap, ok := s.Discord.Snapshot(s.Guild)
+	if !ok {
+		s.T.Fatal("the guild is gone")
+	}
+	return snap
+}
+
+// open opens an incident of all that the moderator did.
+func (s *scene) open() bus.Incident {
+	s.T.Helper()
+	i, err := s.book.Open(s.T.Context(), s.GuildID(), bus.UserID(s.Mod), bus.UserID(s.Owner), time.Now().Add(-time.Hour), time.Time{}, "by hand")
+	s.OK(err)
+	return i
+}
+
+// approve approves the plan as it is now and gives it.
+func (s *scene) approve(i bus.Incident) incident.Plan {
+	s.T.Helper()
+	p, err := s.book.Plan(s.T.Context(), i)
+	s.OK(err)
+	s.OK(s.book.Approve(s.T.Context(), i.Guild, i.ID, bus.UserID(s.Owner), p.Hash()))
+	return p
+}
+
+// undo plans, approves and runs.
+func (s *scene) undo(i bus.Incident) bus.Incident {
+	s.T.Helper()
+	s.approve(i)
+	i, err := s.book.Run(s.T.Context(), i.Guild, i.ID)
+	s.OK(err)
+	return i
+}
+
+func (s *scene) isAs(before sandbox.Snapshot) {
+	s.T.Helper()
+	for _, line := range before.Diff(s.snapshot()) {
+		s.T.Error(line)
+	}
+}
