@@ -23,7 +23,7 @@ type npmClient struct {
 	t    testing.TB
 	cmd  *exec.Cmd
 	in   io.WriteCloser
-	log  *bytes.Buffer
+	log  *logTail
 	acks int
 
 	mu   sync.Mutex
@@ -54,7 +54,7 @@ func connectNPM(t testing.TB, library, addr string, transports ...string) *npmCl
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &npmClient{t: t, cmd: exec.Command("node", "client.js", library, "http://"+addr, string(text)), log: new(bytes.Buffer), more: make(chan struct{})}
+	c := &npmClient{t: t, cmd: exec.Command("node", "client.js", library, "http://"+addr, string(text)), log: newLogTail(), more: make(chan struct{})}
 	c.cmd.Stderr = c.log
 	out, err := c.cmd.StdoutPipe()
 	if err != nil {

@@ -11,8 +11,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -41,7 +43,7 @@ func Start(t testing.TB, settings ...string) *Server {
 	t.Cleanup(s.Kill)
 	// Between the look for a free port and its use another process may take it.
 	var err error
-	for range 5 {
+	for range 20 {
 		if s.addr, err = freeAddr(); err != nil {
 			continue
 		}
@@ -88,8 +90,11 @@ func (s *Server) Wipe(settings ...string) {
 	s.Again(settings...)
 }
 
+// freeAddr finds a port below the range from which systems take the ports of outgoing
+// connections: while the server is down, its clients try to reach it again and again, and
+// none of them may be given its port.
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(10_000+rand.N(20_000))))
 	if err != nil {
 		return "", err
 	}
