@@ -28,8 +28,7 @@ type wish struct {
 	State
 	overwrites map[string]map[string]overwrite // channel -> role or member
 	given      map[string][]string             // role that is made again -> who had it
-	actor      bus.UserID
-	last       map[string]bus.UserID // who touched a ban or a member's role last
+	others     map[string]uint64               // the last deed of others on a ban or a member's role
 	cannot     []Loss
 }
 
@@ -38,7 +37,7 @@ func newWish(now State, actor bus.UserID, deeds []bus.Deed) *wish {
 		guild: maps.Clone(now.guild), roles: cloneAll(now.roles), channels: cloneAll(now.channels),
 		roleOrder: slices.Clone(now.roleOrder), channelOrder: slices.Clone(now.channelOrder),
 		members: map[string]member{}, bans: maps.Clone(now.bans), webhooks: maps.Clone(now.webhooks),
-	}, overwrites: map[string]map[string]overwrite{}, given: map[string][]string{}, actor: actor, last: map[string]bus.UserID{}}
+	}, overwrites: map[string]map[string]overwrite{}, given: map[string][]string{}, others: map[string]uint64{}}
 	for id, m := range now.members {
 		w.members[id] = member{slices.Clone(m.roles), maps.Clone(m.keys)}
 	}
@@ -47,7 +46,9 @@ func newWish(now State, actor bus.UserID, deeds []bus.Deed) *wish {
 	}
 	for _, d := range deeds {
 		for _, key := range touched(d) {
-			w.last[key] = d.Actor
+			if d.Actor != actor {
+				w.others[key] = max(w.others[key], d.ID)
+			}
 		}
 	}
 	return w
@@ -101,7 +102,7 @@ func (w *wish) takeBack(d bus.Deed) {
 	case typeOverwriteCreate, typeOverwriteUpdate, typeOverwriteDelete:
 		w.overwriteBack(d)
 	case typeBan, typeUnban:
-		if w.last[banKey(d.Target)] == w.actor {
+		if d.ID > w.others[banKey(d.Target)] {
 			w.bans[d.Target] = d.Type == typeUnban
 		}
 		if d.Type == typeBan {

@@ -64,7 +64,7 @@ func (w *wish) memberBack(d bus.Deed) {
 func (w *wish) memberRolesBack(d bus.Deed) {
 	e := limits.Entry{Changes: changesOf(d)}
 	change := func(role string, give bool) {
-		if w.last[memberRoleKey(d.Target, role)] != w.actor {
+		if d.ID < w.others[memberRoleKey(d.Target, role)] {
 			return
 		}
 		if had, again := w.given[role]; again {

@@ -85,7 +85,7 @@ func (p Plan) Hash() string {
 // The actor's deeds are walked back from the newest. A value is set to what it was before
 // a deed only where it still is what the deed made of it, so whatever others changed
 // before, between or after stays. Where a value is only yes or no (a ban, a member's
-// role), it is taken back when the actor was the last who touched it.
+// role), only what the actor did after everybody else is taken back.
 func MakePlan(actor bus.UserID, deeds []bus.Deed, now State) Plan {
 	w := newWish(now, actor, deeds)
 	for i := len(deeds) - 1; i >= 0; i-- {
