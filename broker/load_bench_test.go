@@ -46,7 +46,7 @@ type loadOrder struct {
 	Redis     string        // where Sample clients' lists are popped
 	Sample    int
 
-	// churn: so many connections per second that come, say who they are, and leave.
+	// churn: so many connections per second (Rate, For) that come, say who they are, and leave.
 }
 
 // loadReport is what came of it. Times are as the load process saw them.

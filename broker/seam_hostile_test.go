@@ -170,7 +170,7 @@ func TestEarlyPings(t *testing.T) {
 	st := newSeamTest(t, nil)
 	addr := st.server.Listener.Addr().String()
 	base := measure(t)
-	const attempts = 3000
+	const attempts = 800
 	for _, tc := range []struct{ query, frame string }{
 		{"EIO=3&transport=websocket", "2"}, {"EIO=4&transport=websocket", "3"}, {"EIO=4&transport=websocket", "2"},
 	} {
@@ -215,7 +215,7 @@ func TestChurn(t *testing.T) {
 				base := measure(t)
 				var opened, told sync.Map
 				var openings int
-				const each, workers = 60, 8
+				const each, workers = 30, 8
 				var wg sync.WaitGroup
 				for range workers {
 					wg.Go(func() {
