@@ -16,9 +16,13 @@ func TestRedisIsKilledDuringTraffic(t *testing.T) {
 	p, s, r := everything(t)
 	all, stop := startTalkers(t, s.broker(), talkers)
 	for cycle := range 20 {
-		r.awaitCursor(r.cursor())
-		if cycle%2 == 0 { // else it is killed while it is still being brought up to date
+		switch cycle % 3 {
+		case 0: // in the middle of traffic
+			r.awaitCursor(r.cursor())
 			awaitAcks(t, all, 20+rand.N(100))
+		case 1: // with the first of what waited
+			r.awaitCursor(r.cursor())
+		case 2: // as soon as it answers, perhaps between a write and its confirmation
 		}
 		r.Kill()
 		awaitAcks(t, all, rand.N(150))
