@@ -44,6 +44,8 @@ type Syncer struct {
 	Dry bool // only say what would be done
 	// Skip leaves Discord alone when the commands are those of the last time.
 	Skip bool
+	// Add removes nothing, also not what we created: want is only a part.
+	Add bool
 }
 
 // Sync makes the commands of a guild, or with 0 those of all guilds, what want says.
@@ -106,7 +108,8 @@ func (s Syncer) apply(ctx context.Context, guild string, want []*discordgo.Appli
 		default:
 			done.Edited = append(done.Edited, w.Name)
 			if !s.Dry {
-				_, err = s.Bot.EditCommand(ctx, s.App.String(), guild, have[at].ID, w)
+				// Not by an edit: that would leave what we no longer say, such as permissions.
+				_, err = s.Bot.CreateCommand(ctx, s.App.String(), guild, w)
 			}
 		}
 		if err != nil {
@@ -116,7 +119,7 @@ func (s Syncer) apply(ctx context.Context, guild string, want []*discordgo.Appli
 	for _, h := range have {
 		wanted := slices.ContainsFunc(want, func(w *discordgo.ApplicationCommand) bool { return h.Name == w.Name && h.Type == w.Type })
 		switch {
-		case wanted:
+		case wanted, s.Add && ours[h.Name] == h.ID:
 		case ours[h.Name] != h.ID:
 			done.Foreign = append(done.Foreign, h.Name)
 		default:
