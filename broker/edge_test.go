@@ -377,7 +377,7 @@ func TestManyGamesKeepTheirOrder(t *testing.T) {
 
 func (r *rig) keys() []string {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	keys, err := r.rdb.Keys(ctx, "*").Result()
 	r.ok(err)

@@ -19,7 +19,7 @@ import (
 )
 
 // patience bounds every wait for something outside the test's goroutine.
-const patience = 15 * time.Second
+const patience = 30 * time.Second
 
 // eventually waits for a condition that another process, socket or goroutine brings about.
 func eventually(t testing.TB, what string, ok func() bool) {

@@ -78,7 +78,7 @@ func TestDispatchesTravelRaw(t *testing.T) {
 
 func follow(t *testing.T, b *bus.Bus, f bus.Filter[bus.Dispatch], n int) (got []bus.Dispatch) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	enough := errors.New("enough")
 	err := bus.Follow(ctx, b, bus.Follower{}, f, 1, func(_ context.Context, ds []bus.Delivery[bus.Dispatch]) error {
@@ -105,7 +105,7 @@ func TestARecordWithALifeOfItsOwnEnds(t *testing.T) {
 	if _, err := r.PutFor(t.Context(), "x", bus.DownstreamSession{V: 1, Shard: 3}, time.Second); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	gone := errors.New("gone")
 	err = r.Watch(ctx, "x", func(e bus.Entry[bus.DownstreamSession], live bool) error {

@@ -10,6 +10,7 @@ import (
 // A process was killed: it had changed a member to an older wish without coming to write that down, so the newest record
 // names a state as applied that Discord had before.
 func TestARecordOfADeadProcessIsNotTakenForTheTruth(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1, 1)
 	r.ok(r.discord.SetVoice(r.guild, r.users[0], false, false)) // what the dead process did last
 	store := must[*bus.Records[bus.VoiceRecord]](t)(bus.OpenRecords(t.Context(), r.bus, bus.VoiceRecords()))

@@ -18,6 +18,7 @@ import (
 const code = "7F3A09C2"
 
 func TestABatchIsAppliedOverAllTokens(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 3, 10)
 	url, _ := r.start()
 	status, a := r.modify(url, code, r.body(5, all(10, silent)...))
@@ -31,6 +32,7 @@ func TestABatchIsAppliedOverAllTokens(t *testing.T) {
 }
 
 func TestPremiumTiersBoundTheWorkers(t *testing.T) {
+	t.Parallel()
 	for tier, workers := range map[int]int{0: 0, 1: 0, 2: 1, 3: 3, 4: 4, 5: 4, 6: 0, -1: 0} {
 		r := newRig(t, 5, 10)
 		url, stop := r.start()
@@ -52,6 +54,7 @@ func TestPremiumTiersBoundTheWorkers(t *testing.T) {
 }
 
 func TestTheSameWishSoonAfterNeedsNoSecondCall(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1, 3)
 	url, _ := r.start()
 	for range 3 {
@@ -65,6 +68,7 @@ func TestTheSameWishSoonAfterNeedsNoSecondCall(t *testing.T) {
 }
 
 func TestTheNewestWishWinsAndSupersededOnesAreNeverSent(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1, 10)
 	r.discord.SetLimits(sandbox.Limits{MemberPatch: sandbox.Limit{Requests: 5, Window: time.Second}})
 	url, _ := r.start()
@@ -74,7 +78,7 @@ func TestTheNewestWishWinsAndSupersededOnesAreNeverSent(t *testing.T) {
 		first <- a
 	}()
 	// The first window is used up: five members are silent, five wishes wait.
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	r.ok(r.discord.AwaitRequests(ctx, 5, func(q sandbox.Request) bool { return q.Status == 200 }))
 	status, a := r.modify(url, code, r.body(0, all(10, free)...))
@@ -93,6 +97,7 @@ func TestTheNewestWishWinsAndSupersededOnesAreNeverSent(t *testing.T) {
 }
 
 func TestUnmutesGoFirst(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1, 8)
 	r.discord.SetLimits(sandbox.Limits{MemberPatch: sandbox.Limit{Requests: 5, Window: time.Second}})
 	url, _ := r.start()
@@ -113,6 +118,7 @@ func TestUnmutesGoFirst(t *testing.T) {
 }
 
 func TestAMemberOutsideVoiceIsTheirOwnFault(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 2, 3)
 	r.ok(r.discord.LeaveVoice(r.guild, r.users[1]))
 	url, _ := r.start()
@@ -130,6 +136,7 @@ func TestAMemberOutsideVoiceIsTheirOwnFault(t *testing.T) {
 }
 
 func TestAnOwedUnmuteWaitsForItsMember(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1, 1)
 	url, _ := r.start()
 	r.modify(url, code, r.body(0, silent))
@@ -142,6 +149,7 @@ func TestAnOwedUnmuteWaitsForItsMember(t *testing.T) {
 }
 
 func TestTokensThatCannotStepAside(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		spoil  func(*rig)
 		status int
@@ -150,6 +158,7 @@ func TestTokensThatCannotStepAside(t *testing.T) {
 		"revoked":          {func(r *rig) { r.ok(r.discord.Revoke(r.apps[1].ID, true)) }, 401},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t, 2, 8)
 			c.spoil(r)
 			url, _ := r.start()
@@ -170,6 +179,7 @@ func TestTokensThatCannotStepAside(t *testing.T) {
 }
 
 func TestWithoutAnyRouteTheCallerIsTold(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1, 2)
 	r.ok(r.discord.RemoveMember(r.guild, r.apps[0].ID))
 	url, _ := r.start()
@@ -180,6 +190,7 @@ func TestWithoutAnyRouteTheCallerIsTold(t *testing.T) {
 }
 
 func TestDiscordFaultsAreWaitedOut(t *testing.T) {
+	t.Parallel()
 	for _, f := range []sandbox.Fault{
 		{Kind: sandbox.Fault500}, {Kind: sandbox.Fault502, After: true}, {Kind: sandbox.FaultReset}, {Kind: sandbox.FaultReset, After: true},
 		{Kind: sandbox.FaultLimitUser, RetryAfter: 300 * time.Millisecond}, {Kind: sandbox.FaultLimitGlobal, RetryAfter: 300 * time.Millisecond},
@@ -202,12 +213,13 @@ func TestDiscordFaultsAreWaitedOut(t *testing.T) {
 // TestACrashConverges ends a muteproxy in the middle of a batch without any drain and
 // starts another: the newest wishes are applied.
 func TestANewInstanceTakesUpWhatIsLeft(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1, 10)
 	r.discord.SetLimits(sandbox.Limits{MemberPatch: sandbox.Limit{Requests: 5, Window: time.Second}})
 	url, stop := r.start()
 	answered := make(chan modifyAnswer, 1)
 	go func() { _, a := r.modify(url, code, r.body(0, all(10, silent)...)); answered <- a }()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	r.ok(r.discord.AwaitRequests(ctx, 5, func(q sandbox.Request) bool { return q.Status == 200 }))
 	stop()
@@ -219,6 +231,7 @@ func TestANewInstanceTakesUpWhatIsLeft(t *testing.T) {
 }
 
 func TestTwoInstancesShareOneGuildWithoutDoublingIt(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1, 10)
 	r.discord.SetLimits(sandbox.Limits{MemberPatch: sandbox.Limit{Requests: 5, Window: time.Second}})
 	r.cfg.Instance = "a"
@@ -253,6 +266,7 @@ func TestTwoInstancesShareOneGuildWithoutDoublingIt(t *testing.T) {
 }
 
 func TestACaptureClientTakesPart(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1, 8) // more than the primary token may change in one window
 	r.discord.SetLimits(sandbox.Limits{MemberPatch: sandbox.Limit{Requests: 5, Window: 2 * time.Second}})
 	c, err := bus.ParseConnectCode(code)
@@ -283,6 +297,7 @@ func TestACaptureClientTakesPart(t *testing.T) {
 // TestALateCaptureClientIsPutRight has a client that answers after it was given up,
 // when the member is wished free again.
 func TestALateCaptureClientIsPutRight(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1, 1)
 	r.cfg.AckTimeout, r.cfg.TaskTimeout = 50*time.Millisecond, 50*time.Millisecond
 	c, err := bus.ParseConnectCode(code)
@@ -310,18 +325,19 @@ func TestALateCaptureClientIsPutRight(t *testing.T) {
 			if ch.After.Mute != (want == 0) {
 				t.Errorf("change %d: %+v", want, ch)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatal("the late answer was not put right")
 		}
 	}
 }
 
 func TestEventsTellWhatWasApplied(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1, 2)
 	url, _ := r.start()
 	r.modify(url, code, r.body(0, all(2, silent)...))
 	enough := errors.New("enough")
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	got := 0
 	err := bus.Follow(ctx, r.bus, bus.Follower{}, bus.MuteAppliedIn(bus.GuildID(r.guild)), 1, func(_ context.Context, ds []bus.Delivery[bus.MuteApplied]) error {
@@ -341,6 +357,7 @@ func TestEventsTellWhatWasApplied(t *testing.T) {
 }
 
 func TestDoor(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 2, 2)
 	r.cfg.Workers = nil
 	r.cfg.Secret = secret.New("hush")
@@ -394,6 +411,7 @@ func TestDoor(t *testing.T) {
 }
 
 func TestATokenThatWasHandedOverIsSealedAndComesBack(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 2, 5)
 	r.cfg.Workers = nil
 	url, stop := r.start()
@@ -412,7 +430,7 @@ func TestATokenThatWasHandedOverIsSealedAndComesBack(t *testing.T) {
 	}
 	r.discord.SetLimits(sandbox.Limits{MemberPatch: sandbox.Limit{Requests: 50, Window: 5 * time.Second}})
 	url, _ = r.start()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	for state := free; ; state.Mute = !state.Mute {
 		if _, a := r.modify(url, code, r.body(5, state)); a.Worker == 1 {

@@ -78,6 +78,7 @@ func (g *gateway) await(m *Muteproxy, user sandbox.ID, fit func(seen) bool) {
 }
 
 func TestNobodyIsCalledWhoStandsAsWished(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1, 3)
 	r.ok(r.discord.SetVoice(r.guild, r.users[0], true, true)) // a moderator was faster
 	g := newGateway(r)
@@ -93,6 +94,7 @@ func TestNobodyIsCalledWhoStandsAsWished(t *testing.T) {
 }
 
 func TestWhatAModeratorChangedIsSentAgain(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1, 1)
 	g := newGateway(r)
 	url, m := r.startKept()
@@ -115,6 +117,7 @@ func TestWhatAModeratorChangedIsSentAgain(t *testing.T) {
 }
 
 func TestAnAbsentMemberIsAskedAboutOnceAndFreedOnReturn(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1, 1)
 	g := newGateway(r)
 	url, m := r.startKept()
@@ -136,6 +139,7 @@ func TestAnAbsentMemberIsAskedAboutOnceAndFreedOnReturn(t *testing.T) {
 }
 
 func TestALateJoinerGetsTheWishThatWaits(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1, 2)
 	r.ok(r.discord.LeaveVoice(r.guild, r.users[1]))
 	g := newGateway(r)
@@ -150,6 +154,7 @@ func TestALateJoinerGetsTheWishThatWaits(t *testing.T) {
 }
 
 func TestADisconnectedShardIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1, 1)
 	r.ok(r.discord.SetVoice(r.guild, r.users[0], true, true))
 	g := newGateway(r)

@@ -112,7 +112,7 @@ func (w *wishes) post(ctx context.Context, guild bus.GuildID, code string, tier 
 	records := make([]bus.VoiceRecord, len(requests))
 	for i, r := range requests {
 		waiters[i] = &waiter{who: member{guild, r.user}, done: make(chan outcome, 1)}
-		writes[i], records[i] = w.begin(waiters[i], r, code, tier)
+		writes[i], records[i] = w.begin(ctx, waiters[i], r, code, tier)
 	}
 	for i, wr := range writes {
 		if wr == nil {
@@ -130,16 +130,17 @@ func (w *wishes) post(ctx context.Context, guild bus.GuildID, code string, tier 
 }
 
 // begin starts to store one wish, unless it is known to be fulfilled.
-func (w *wishes) begin(wt *waiter, r request, code string, tier int) (*bus.Write, bus.VoiceRecord) {
+func (w *wishes) begin(ctx context.Context, wt *waiter, r request, code string, tier int) (*bus.Write, bus.VoiceRecord) {
 	now := time.Now().UTC()
 	w.mu.Lock()
 	last := w.known[wt.who].Value
-	if last.Wish.VoiceState == r.state && last.Applied != nil && last.Applied.WishID == last.Wish.ID && w.m.voices.stands(wt.who, r.state, last.Applied, now) {
-		w.mu.Unlock()
+	w.mu.Unlock()
+	if w.fulfilled(wt.who, last, r.state, now) && w.newest(ctx, wt.who, last) {
 		w.m.metrics.repeated.Inc()
 		wt.done <- outcome{lane: last.Applied.Lane}
 		return nil, last
 	}
+	w.mu.Lock()
 	wt.id = newTaskID()
 	w.waiting[wt.who] = append(w.waiting[wt.who], wt)
 	w.ours[wt.id] = true
@@ -153,6 +154,18 @@ func (w *wishes) begin(wt *waiter, r request, code string, tier int) (*bus.Write
 		return nil, rec
 	}
 	return wr, rec
+}
+
+// fulfilled says whether a record's wish is the wished state and the member stands so.
+func (w *wishes) fulfilled(who member, rec bus.VoiceRecord, wish bus.VoiceState, now time.Time) bool {
+	return rec.Wish.VoiceState == wish && rec.Applied != nil && rec.Applied.WishID == rec.Wish.ID && w.m.voices.stands(who, wish, rec.Applied, now)
+}
+
+// newest says whether a record's wish is the newest that is stored: another instance may
+// have stored one that has not reached us.
+func (w *wishes) newest(ctx context.Context, who member, rec bus.VoiceRecord) bool {
+	e, err := w.store.Get(ctx, who.key())
+	return err == nil && e.Value.Wish.ID == rec.Wish.ID
 }
 
 func (w *wishes) notStored(wt *waiter, err error) {

@@ -41,7 +41,7 @@ func Open(t testing.TB, cfg bus.Config) *bus.Bus {
 // Close ends a bus; a second call does nothing.
 func Close(t testing.TB, b *bus.Bus) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if err := b.Close(ctx); err != nil {
 		t.Errorf("closing the bus: %v", err)

@@ -92,7 +92,7 @@ func (c *brokerConn) next(t *testing.T) string {
 			if f != "2" {
 				return f
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatal("no frame came")
 		}
 	}
@@ -103,7 +103,7 @@ func (b *fakeBroker) accept(t *testing.T) *brokerConn {
 	select {
 	case c := <-b.conns:
 		return c
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("nobody connected")
 		return nil
 	}
