@@ -86,3 +86,8 @@ func Incidents() Kept[Incident] { return Kept[Incident]{bucket: bucketGuard, pre
 
 // IncidentKey names a guild's incident.
 func IncidentKey(g GuildID, id string) string { return join(g.String(), id) }
+
+// UndoLease is the right to undo incidents of a guild: one at a time.
+func UndoLease(g GuildID) LeaseKey { return LeaseKey{join(leaseUndo, g.String())} }
+
+const leaseUndo = "undo"

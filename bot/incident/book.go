@@ -14,21 +14,24 @@ import (
 
 // Book opens incidents, plans their undoing and carries it out.
 type Book struct {
-	bot  *discord.Bot
-	self bus.UserID
-	b    *bus.Bus
-	log  *slog.Logger
-	all  *bus.Records[bus.Incident]
+	bot    *discord.Bot
+	self   func() bus.UserID
+	b      *bus.Bus
+	log    *slog.Logger
+	holder string
+	all    *bus.Records[bus.Incident]
 }
 
-// OpenBook gives access to the incidents of guilds. self is the bot's own user. Errors:
-// as of bus.OpenRecords.
-func OpenBook(ctx context.Context, b *bus.Bus, bot *discord.Bot, self bus.UserID, log *slog.Logger) (*Book, error) {
-	all, err := bus.OpenRecords(ctx, b, bus.Incidents())
-	if err != nil {
-		return nil, err
-	}
-	return &Book{bot, self, b, log, all}, nil
+// NewBook makes a book. It does no I/O; Open has to come before everything else. self is
+// the bot's own user, holder names this process.
+func NewBook(bot *discord.Bot, self func() bus.UserID, b *bus.Bus, holder string, log *slog.Logger) *Book {
+	return &Book{bot: bot, self: self, b: b, holder: holder, log: log}
+}
+
+// Open opens the records. Errors: as of bus.OpenRecords.
+func (k *Book) Open(ctx context.Context) (err error) {
+	k.all, err = bus.OpenRecords(ctx, k.b, bus.Incidents())
+	return err
 }
 
 // lookBack is how long before the first cause of a hit an incident begins: what leads to
@@ -62,9 +65,9 @@ func (k *Book) OfHit(ctx context.Context, h bus.LimitHit) (bus.Incident, error) 
 		Since: since.Add(-lookBack), Cause: h.Name, At: h.At})
 }
 
-// Open opens an incident by hand: what an actor did from since to end; a zero end means
+// Begin opens an incident by hand: what an actor did from since to end; a zero end means
 // that it goes on. Errors: CodeInvalid for a time that makes no sense.
-func (k *Book) Open(ctx context.Context, guild bus.GuildID, actor, by bus.UserID, since, end time.Time, why string) (bus.Incident, error) {
+func (k *Book) Begin(ctx context.Context, guild bus.GuildID, actor, by bus.UserID, since, end time.Time, why string) (bus.Incident, error) {
 	now := time.Now().UTC()
 	if actor == 0 || since.After(now) || !end.IsZero() && end.Before(since) {
 		return bus.Incident{}, bus.Errorf(bus.CodeInvalid, "bad_incident", "an incident needs somebody and a time that began before now; none was opened")
@@ -123,7 +126,8 @@ func (k *Book) Timeline(ctx context.Context, i bus.Incident) ([]bus.Deed, error)
 	return own, nil
 }
 
-// Plan says what would take the incident back, from what Discord says now.
+// Plan says what would take the incident back, from what Discord says now. What was made
+// again by an undo before is not made a second time.
 func (k *Book) Plan(ctx context.Context, i bus.Incident) (Plan, error) {
 	deeds, err := Deeds(ctx, k.b, i.Guild, i.Since)
 	if err != nil {
@@ -134,19 +138,37 @@ func (k *Book) Plan(ctx context.Context, i bus.Incident) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	known, err := k.List(ctx, i.Guild)
+	if err != nil {
+		return Plan{}, err
+	}
+	now.remade = remade(known)
 	return MakePlan(i.Actor, deeds, now), nil
 }
 
+// remade are the ids of what undoing has made again, under other ids.
+func remade(all []bus.Incident) map[string]bool {
+	ids := map[string]bool{}
+	for _, i := range all {
+		if i.Undo != nil {
+			for was := range i.Undo.Made {
+				ids[was] = true
+			}
+		}
+	}
+	return ids
+}
+
 // Approve fixes the plan that was shown with this hash, for Run. Errors: CodeConflict
-// when the guild has changed since, so that the plan is another one now, or when the
-// incident is being undone already.
+// when the guild has changed since, so that the plan is another one now, when the incident
+// was undone already, or when one of the guild is being undone.
 func (k *Book) Approve(ctx context.Context, guild bus.GuildID, id string, by bus.UserID, hash string) error {
 	e, err := k.all.Get(ctx, bus.IncidentKey(guild, id))
 	if err != nil {
 		return err
 	}
-	if u := e.Value.Undo; u != nil && u.Done.IsZero() {
-		return bus.Errorf(bus.CodeConflict, "being_undone", "this incident is being undone already")
+	if err := k.free(ctx, e.Value); err != nil {
+		return err
 	}
 	p, err := k.Plan(ctx, e.Value)
 	if err != nil {
@@ -167,20 +189,19 @@ func (k *Book) Approve(ctx context.Context, guild bus.GuildID, id string, by bus
 	return err
 }
 
-// maxPlan leaves room in a record of GUARD for what was made and what failed.
-const maxPlan = 800_000
-
-// Resume carries on every undo that is approved and not done, one after the other, of the
-// guilds that mine names. To be called at the start. It gives the first error.
-func (k *Book) Resume(ctx context.Context, mine func(bus.GuildID) bool) error {
-	list, err := k.list(ctx, ">")
-	for _, i := range list {
-		if i.Undo == nil || !i.Undo.Done.IsZero() || !mine(i.Guild) {
-			continue
-		}
-		if _, failed := k.Run(ctx, i.Guild, i.ID); failed != nil && err == nil {
-			err = failed
+// free says whether an incident can be undone now.
+func (k *Book) free(ctx context.Context, i bus.Incident) error {
+	if i.Undo != nil {
+		return bus.Errorf(bus.CodeConflict, "undone", "undoing this incident was approved already; for what is left, open another one")
+	}
+	known, err := k.List(ctx, i.Guild)
+	for _, other := range known {
+		if other.Undo != nil && other.Undo.Done.IsZero() {
+			return bus.Errorf(bus.CodeConflict, "being_undone", "another incident of this server is being undone; nothing was changed; wait for its end")
 		}
 	}
 	return err
 }
+
+// maxPlan leaves room in a record of GUARD for what was made and what failed.
+const maxPlan = 800_000

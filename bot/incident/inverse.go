@@ -16,6 +16,7 @@ type State struct {
 	roleOrder, channelOrder []string          // from the lowest
 	members                 map[string]member // of those that deeds name; who is missing is no member
 	bans, webhooks          map[string]bool
+	remade                  map[string]bool // what an undo made again, by its id before
 }
 
 type member struct {
@@ -36,7 +37,7 @@ func newWish(now State, actor bus.UserID, deeds []bus.Deed) *wish {
 	w := &wish{State: State{
 		guild: maps.Clone(now.guild), roles: cloneAll(now.roles), channels: cloneAll(now.channels),
 		roleOrder: slices.Clone(now.roleOrder), channelOrder: slices.Clone(now.channelOrder),
-		members: map[string]member{}, bans: maps.Clone(now.bans), webhooks: maps.Clone(now.webhooks),
+		members: map[string]member{}, bans: maps.Clone(now.bans), webhooks: maps.Clone(now.webhooks), remade: now.remade,
 	}, overwrites: map[string]map[string]overwrite{}, given: map[string][]string{}, others: map[string]uint64{}}
 	for id, m := range now.members {
 		w.members[id] = member{slices.Clone(m.roles), maps.Clone(m.keys)}
@@ -203,7 +204,7 @@ func (w *wish) guildBack(d bus.Deed) {
 func (w *wish) roleBack(d bus.Deed) {
 	o := parseObject(d.Before)
 	switch {
-	case w.roles[d.Target] != nil:
+	case w.roles[d.Target] != nil || w.remade[d.Target]:
 		return
 	case o == nil:
 		w.lose("deleted roles", "what they were is not known: the bot did not see them before")
@@ -224,7 +225,7 @@ func (w *wish) roleBack(d bus.Deed) {
 func (w *wish) channelBack(d bus.Deed) {
 	o := parseObject(d.Before)
 	switch {
-	case w.channels[d.Target] != nil:
+	case w.channels[d.Target] != nil || w.remade[d.Target]:
 		return
 	case o == nil:
 		w.lose("deleted channels", "what they were is not known: the bot did not see them before")

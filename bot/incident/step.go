@@ -193,7 +193,7 @@ func (r *run) rolePlaces(ctx context.Context, was []string) ([]discord.Place, er
 	if err != nil {
 		return nil, err
 	}
-	me, err := r.bot.Member(ctx, l.guild, r.self.String())
+	me, err := r.bot.Member(ctx, l.guild, r.self().String())
 	if err != nil {
 		return nil, err
 	}

@@ -34,16 +34,30 @@ const (
 // Run carries out the approved undo of an incident from where it stands, step after step,
 // and gives the incident as it then is. A step that Discord refuses is noted and does not
 // stop the others. Errors: CodeNotFound when nothing was approved, CodeConflict when
-// another process carries it out; when Discord or the bus does not answer, or ctx ends,
-// the rest waits for another Run.
-func (k *Book) Run(ctx context.Context, guild bus.GuildID, id string) (bus.Incident, error) {
-	r, err := k.load(ctx, guild, id)
+// another process undoes something in the guild; when Discord or the bus does not answer, or ctx ends,
+// the rest waits for another Run. progress, if not nil, is told after every step.
+func (k *Book) Run(ctx context.Context, guild bus.GuildID, id string, progress func(done, all int)) (bus.Incident, error) {
+	lease, err := bus.Acquire(ctx, k.b, bus.UndoLease(guild), undoTTL, k.holder)
+	if err != nil {
+		return bus.Incident{}, err
+	}
+	held, cancel := lease.Context(ctx)
+	defer func() {
+		cancel()
+		if err := lease.Release(context.WithoutCancel(ctx)); err != nil {
+			k.log.Debug("a lease was not released; it ends by itself", "err", err)
+		}
+	}()
+	r, err := k.load(held, guild, id)
 	if err != nil {
 		return bus.Incident{}, err
 	}
 	for resumed := true; r.i.Undo.Done.IsZero(); resumed = false {
-		if err := r.next(ctx, resumed); err != nil {
+		if err := r.next(held, resumed); err != nil {
 			return r.i, err
+		}
+		if progress != nil {
+			progress(r.i.Undo.Next, len(r.steps))
 		}
 	}
 	return r.i, nil
@@ -81,7 +95,7 @@ func (r *run) next(ctx context.Context, resumed bool) error {
 		case refused(err):
 			r.log.Warn("a step of an undo was refused", "guild", r.guild, "incident", r.id, "step", u.Next, "do", s.Do, "err", err)
 			if len(u.Fails) < maxFails {
-				u.Fails = append(u.Fails, fmt.Sprintf("%s %s: %v", strings.ReplaceAll(string(s.Do), "_", " "), nameOf(s), err))
+				u.Fails = append(u.Fails, failLine(s, err))
 			}
 		case err != nil:
 			return err
@@ -164,7 +178,7 @@ func (r *run) reason() string { return fmt.Sprintf("undo of incident %s · %s", 
 
 // find looks for what this step made before; empty when it made nothing.
 func (r *run) find(ctx context.Context, kind int) (string, error) {
-	log, err := r.bot.AuditLog(ctx, r.guild.String(), auditOf(r.self, kind))
+	log, err := r.bot.AuditLog(ctx, r.guild.String(), auditOf(r.self(), kind))
 	if err != nil {
 		return "", err
 	}
@@ -183,6 +197,10 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-t.C:
 	case <-ctx.Done():
 	}
+}
+
+func failLine(s Step, err error) string {
+	return fmt.Sprintf("%s %s: %v", strings.ReplaceAll(string(s.Do), "_", " "), nameOf(s), err)
 }
 
 func nameOf(s Step) string {

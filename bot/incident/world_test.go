@@ -53,9 +53,8 @@ func newScene(t *testing.T) *scene {
 				return nil
 			})
 	})
-	var err error
-	s.book, err = incident.OpenBook(t.Context(), s.Bus, s.Bot, s.Self(), bustest.Log(t))
-	s.OK(err)
+	s.book = incident.NewBook(s.Bot, s.Self, s.Bus, "test", bustest.Log(t))
+	s.OK(s.book.Open(t.Context()))
 	s.OK(o.EditChannel(s.log, sandbox.Fields{"nsfw": true}))
 	s.settled() // who is in the guild is known by now
 	return s
@@ -99,7 +98,7 @@ func (s *scene) snapshot() sandbox.Snapshot {
 // open opens an incident of all that the moderator did.
 func (s *scene) open() bus.Incident {
 	s.T.Helper()
-	i, err := s.book.Open(s.T.Context(), s.GuildID(), bus.UserID(s.Mod), bus.UserID(s.Owner), time.Now().Add(-time.Hour), time.Time{}, "by hand")
+	i, err := s.book.Begin(s.T.Context(), s.GuildID(), bus.UserID(s.Mod), bus.UserID(s.Owner), time.Now().Add(-time.Hour), time.Time{}, "by hand")
 	s.OK(err)
 	return i
 }
@@ -117,7 +116,7 @@ func (s *scene) approve(i bus.Incident) incident.Plan {
 func (s *scene) undo(i bus.Incident) bus.Incident {
 	s.T.Helper()
 	s.approve(i)
-	i, err := s.book.Run(s.T.Context(), i.Guild, i.ID)
+	i, err := s.book.Run(s.T.Context(), i.Guild, i.ID, nil)
 	s.OK(err)
 	return i
 }
