@@ -24,6 +24,8 @@ type commandLine struct {
 	Broker       brokerCmd       `cmd:"" help:"Run only the door for capture clients."`
 	Muteproxy    muteproxyCmd    `cmd:"" help:"Run only the door for AutoMuteUs."`
 	Gatewayproxy gatewayproxyCmd `cmd:"" help:"Run only Discord's gateway and the door for bots."`
+	Bot          botCmd          `cmd:"" help:"Run only the bot: slash commands and the protection of servers."`
+	Commands     commandsCmd     `cmd:"" help:"Slash commands, as Discord knows them."`
 	NATS         natsCmd         `cmd:"" name:"nats" help:"Run only the bus; other processes join it with NATS_URL."`
 	Config       configCmd       `cmd:"" help:"Print the settings in effect and where each came from."`
 	Version      versionCmd      `cmd:"" help:"Print the version."`
@@ -125,6 +127,8 @@ func (p program) help(o kong.HelpOptions, ctx *kong.Context) error {
 		return kong.DefaultHelpPrinter(o, ctx)
 	case cmd.Name == "version":
 		reads = nil
+	case cmd.Name == "sync":
+		reads = append(reads, "discord")
 	default:
 		for _, k := range p.components {
 			if k.name == cmd.Name {

@@ -64,6 +64,12 @@ type gatewayproxyCmd struct{}
 // Run implements the command.
 func (gatewayproxyCmd) Run(c *call) error { return c.serveOne("gatewayproxy") }
 
+// botCmd runs the bot alone.
+type botCmd struct{}
+
+// Run implements the command.
+func (botCmd) Run(c *call) error { return c.serveOne("bot") }
+
 // natsCmd runs the bus alone.
 type natsCmd struct{}
 
@@ -293,6 +299,9 @@ func (s *site) startComponent(ctx context.Context, k component) error {
 		return errors.Join(err, closeBus(ctx, own))
 	}}
 	if err := s.group.Start(ctx, part); err != nil {
+		if k.door.addr == nil {
+			return err
+		}
 		return named(err, k.door.setting, k.door.addr(s.set))
 	}
 	check := func(context.Context) error { return nil }
@@ -300,6 +309,9 @@ func (s *site) startComponent(ctx context.Context, k component) error {
 		check = c.Check
 	}
 	s.board.Set(k.name, check)
+	if k.door.addr == nil {
+		return nil
+	}
 	s.serves(address{k.name, "http://" + svc.Addr(), k.door.whose + " (" + k.door.setting + ")"})
 	return nil
 }
@@ -312,7 +324,9 @@ func (c *call) portsFree(p plan) error {
 		wanted = append(wanted, door{setting: "NATS_ADDR", addr: func(s *Settings) string { return s.NATSAddr.Value }})
 	}
 	for _, k := range p.components {
-		wanted = append(wanted, k.door)
+		if k.door.addr != nil {
+			wanted = append(wanted, k.door)
+		}
 	}
 	var taken []error
 	for _, d := range wanted {

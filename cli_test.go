@@ -19,8 +19,8 @@ func TestHelpGolden(t *testing.T) {
 }
 
 func TestEveryCommandHasHelp(t *testing.T) {
-	for _, name := range []string{"up", "broker", "muteproxy", "gatewayproxy", "nats", "config", "version"} {
-		code, stdout, stderr := splashtail(t, nil, name, "--help")
+	for _, name := range []string{"up", "broker", "muteproxy", "gatewayproxy", "bot", "commands sync", "nats", "config", "version"} {
+		code, stdout, stderr := splashtail(t, nil, append(strings.Fields(name), "--help")...)
 		if code != 0 || stderr != "" || !strings.Contains(stdout, "Usage: splashtail "+name) {
 			t.Errorf("%s: code %d\n%s%s", name, code, stdout, stderr)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"splashtail/bot"
 	"splashtail/broker"
 	"splashtail/bus"
 	"splashtail/gatewayproxy"
@@ -43,6 +44,13 @@ func components() []component {
 			reads: []string{"discord", "redis", "gatewayproxy"},
 			need:  []string{"DISCORD_BOT_TOKEN"}, // Redis only tells when AutoMuteUs begins a session
 			make:  makeGatewayproxy,
+		},
+		{
+			name: "bot", tier: 0,
+			does:  "slash commands, and the protection of servers, from DISPATCH -> Discord",
+			reads: []string{"discord", "bot"},
+			need:  []string{"DISCORD_BOT_TOKEN"},
+			make:  makeBot,
 		},
 	}
 }
@@ -81,12 +89,24 @@ func makeGatewayproxy(h house, b *bus.Bus, log *slog.Logger) (service, error) {
 	return gatewayproxy.New(cfg, b, log)
 }
 
+func makeBot(h house, b *bus.Bus, log *slog.Logger) (service, error) {
+	return bot.New(botConfig(h), b, log)
+}
+
+func botConfig(h house) bot.Config {
+	return bot.Config{
+		Token: h.primary, APIURL: h.discordAPI, MainGuild: bus.GuildID(h.MainGuild.first()),
+		Bootstrap: h.BootstrapCommands.Value == "true", Only: h.BotAllowedUsers.texts(),
+		Instance: h.instance, Version: buildVersion(), Metrics: h.metrics,
+	}
+}
+
 // component is one row of the list.
 type component struct {
 	name  string // also its command, its connection to the bus and `component` in log lines
 	does  string
 	tier  int      // tier 0 stops first; what others need in order to finish stops later; the bus is last
-	door  door     // where others reach it
+	door  door     // where others reach it; zero for one that nobody connects to
 	reads []string // groups of settings that its own command shows
 	need  []string // settings that its own command cannot do without
 	make  func(house, *bus.Bus, *slog.Logger) (service, error)

@@ -40,6 +40,10 @@ type Settings struct {
 	GatewayproxyAddr HostPort `group:"gatewayproxy" env:"GATEWAYPROXY_ADDR" default:"127.0.0.1:3220" help:"Where bots connect instead of to Discord's gateway, and send their API requests."`
 	GatewayIntents   Number   `group:"gatewayproxy" env:"GATEWAY_INTENTS" allowed:"0..67108863" default:"0" help:"Intents that are asked of Discord, as the sum of their bits. 0: all that need no permission, and members and message content where the application has them."`
 
+	BootstrapCommands Choice `group:"bot" env:"BOOTSTRAP_COMMANDS" allowed:"true,false" default:"false" help:"Register the first slash commands (help, ping, stats) at the start, in MAIN_GUILD. 'splashtail commands sync' registers all."`
+	MainGuild         IDs    `group:"bot" env:"MAIN_GUILD" allowed:"one" placeholder:"ID" help:"The server of whoever runs the bot. Unset: BOOTSTRAP_COMMANDS registers for all servers."`
+	BotAllowedUsers   IDs    `group:"bot" env:"BOT_ALLOWED_USERS" placeholder:"ID,..." help:"The only users whose commands the bot takes. Unset: everybody's, as far as their server lets them."`
+
 	NATSURL      URL      `group:"bus" name:"nats-url" env:"NATS_URL" allowed:"nats,tls,ws,wss" placeholder:"URL" help:"Join this NATS server (2.14 or later, with JetStream); several with commas. Unset: the process embeds its own."`
 	NATSAddr     HostPort `group:"bus" name:"nats-addr" env:"NATS_ADDR" default:"127.0.0.1:4222" help:"Where the embedded server listens, for the nats CLI and for other processes."`
 	NATSStoreDir Dir      `group:"bus" name:"nats-store-dir" env:"NATS_STORE_DIR" default:"data/nats" help:"Where the embedded server keeps its streams, and the process its generated key. Back it up."`
@@ -59,6 +63,7 @@ func groups() []kong.Group {
 		{Key: "broker", Title: "broker: the door for capture clients"},
 		{Key: "muteproxy", Title: "muteproxy: the door for AutoMuteUs"},
 		{Key: "gatewayproxy", Title: "gatewayproxy: Discord's gateway, and the door for bots"},
+		{Key: "bot", Title: "bot: slash commands and the protection of servers"},
 		{Key: "bus", Title: "The bus (NATS)"},
 		{Key: "process", Title: "The process"},
 	}

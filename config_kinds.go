@@ -361,3 +361,49 @@ func shown(s setting) string {
 	}
 	return strconv.Quote(logs.Cut(text))
 }
+
+// IDs is one id of Discord, or several with commas.
+type IDs struct {
+	given
+	Values []uint64
+}
+
+func (v *IDs) parse(text, rule string) error {
+	for one := range strings.SplitSeq(strings.ReplaceAll(text, " ", ""), ",") {
+		n, err := strconv.ParseUint(one, 10, 63)
+		if err != nil || n < 1<<22 {
+			return errors.New("is not an id of Discord, which is a long number")
+		}
+		v.Values = append(v.Values, n)
+	}
+	if rule == "one" && len(v.Values) > 1 {
+		return errors.New("is more than one id")
+	}
+	return nil
+}
+
+func (v *IDs) allowed(rule string) string {
+	if rule == "one" {
+		return "an id of Discord"
+	}
+	return "ids of Discord with commas"
+}
+
+func (v *IDs) String() string { return v.text }
+
+// texts gives the ids as Discord's API names them.
+func (v *IDs) texts() []string {
+	var out []string
+	for _, n := range v.Values {
+		out = append(out, strconv.FormatUint(n, 10))
+	}
+	return out
+}
+
+// first is the only id; 0 when it is unset.
+func (v *IDs) first() uint64 {
+	if len(v.Values) == 0 {
+		return 0
+	}
+	return v.Values[0]
+}

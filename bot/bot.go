@@ -199,8 +199,8 @@ func (t *Bot) bootstrap(ctx context.Context) {
 }
 
 // Sync registers all commands, in one guild or with 0 in all. With dry it only says what
-// it would do.
-func (t *Bot) Sync(ctx context.Context, guild bus.GuildID, dry bool) (command.Changes, error) {
+// it would do; with adopt it takes over commands of others that have the names of ours.
+func (t *Bot) Sync(ctx context.Context, guild bus.GuildID, dry, adopt bool) (command.Changes, error) {
 	defer t.client.Close()
 	app, err := t.bot.Application(ctx)
 	if err != nil {
@@ -210,7 +210,7 @@ func (t *Bot) Sync(ctx context.Context, guild bus.GuildID, dry bool) (command.Ch
 	if err != nil {
 		return command.Changes{}, err
 	}
-	return command.Syncer{Bot: t.bot, Bus: t.b, App: id, Dry: dry}.Sync(ctx, guild, t.registry.Payload(nil))
+	return command.Syncer{Bot: t.bot, Bus: t.b, App: id, Dry: dry, Adopt: adopt}.Sync(ctx, guild, t.registry.Payload(nil))
 }
 
 // Status is what the component answers on its control subject.

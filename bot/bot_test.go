@@ -152,7 +152,15 @@ func (o *office) show() {
 // register sets all commands of the guild in one request.
 func (o *office) register(payload []*discordgo.ApplicationCommand) {
 	o.T.Helper()
-	_, err := o.Bot.SetCommands(o.T.Context(), o.App.ID.String(), o.Guild.String(), payload)
+	made, err := o.Bot.SetCommands(o.T.Context(), o.App.ID.String(), o.Guild.String(), payload)
+	o.OK(err)
+	sets, err := bus.OpenRecords(o.T.Context(), o.Bus, bus.CommandSets())
+	o.OK(err)
+	names := map[string]string{}
+	for _, c := range made {
+		names[c.Name] = c.ID
+	}
+	_, err = sets.Put(o.T.Context(), bus.CommandSetKey(o.Self(), o.GuildID()), bus.CommandSet{V: 1, Names: names, At: time.Now().UTC()})
 	o.OK(err)
 }
 

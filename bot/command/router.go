@@ -43,6 +43,7 @@ type Router struct {
 
 	access  *access.Store
 	claims  *bus.Records[bus.Claim]
+	sets    *bus.Records[bus.CommandSet]
 	pending *bus.Records[bus.PendingAct]
 
 	running sync.WaitGroup
@@ -55,7 +56,7 @@ const maxRunning = 128
 // NewRouter makes a router. It does no I/O.
 func NewRouter(cfg Config, r *Registry, b *bus.Bus, log *slog.Logger) (*Router, error) {
 	results := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "splashtail_bot_interactions_total",
-		Help: "Interactions by what became of them: done, refused, failed, stale (too late to be answered), taken (by another process), busy (too many at a time), unreadable."}, []string{"result"})
+		Help: "Interactions by what became of them: done, refused, failed, stale (too late to be answered), foreign (of another program with this token), taken (by another process), busy (too many at a time), unreadable."}, []string{"result"})
 	if cfg.Metrics != nil {
 		if err := cfg.Metrics.Register(results); err != nil {
 			return nil, err
@@ -79,6 +80,9 @@ func (r *Router) Run(ctx context.Context) error {
 		return err
 	}
 	if r.claims, err = bus.OpenRecords(ctx, r.b, bus.Claims()); err != nil {
+		return err
+	}
+	if r.sets, err = bus.OpenRecords(ctx, r.b, bus.CommandSets()); err != nil {
 		return err
 	}
 	if r.pending, err = bus.OpenRecords(ctx, r.b, bus.PendingActs()); err != nil {
@@ -120,6 +124,10 @@ func (r *Router) accept(ctx context.Context, d bus.Dispatch) {
 		r.results.WithLabelValues("stale").Inc()
 		return
 	}
+	if !r.ours(ctx, it) {
+		r.results.WithLabelValues("foreign").Inc()
+		return
+	}
 	err := r.claims.CreateFor(ctx, it.ID, bus.Claim{V: 1, Holder: r.cfg.Instance}, claimFor)
 	if bus.IsCode(err, bus.CodeConflict) {
 		r.results.WithLabelValues("taken").Inc()
@@ -152,4 +160,30 @@ const tokenLife = 14 * time.Minute
 func madeAt(id string) time.Time {
 	n, _ := strconv.ParseUint(id, 10, 64)
 	return time.UnixMilli(int64(n>>22) + 1420070400000)
+}
+
+// ours says whether an interaction is of a command that we registered or of a button that
+// we made. Another program can use the same token, such as AutoMuteUs, and answers its own.
+func (r *Router) ours(ctx context.Context, it *discordgo.Interaction) bool {
+	guild, _ := bus.ParseGuildID(it.GuildID) // 0: not in a guild
+	switch data := it.Data.(type) {
+	case discordgo.MessageComponentInteractionData:
+		_, ok := r.seal.open(guild, data.CustomID)
+		return ok
+	case discordgo.ApplicationCommandInteractionData:
+		app, err := bus.ParseUserID(it.AppID)
+		if err != nil {
+			return false
+		}
+		for _, place := range []bus.GuildID{0, guild} {
+			set, err := r.sets.Get(ctx, bus.CommandSetKey(app, place))
+			if err == nil && set.Value.Names[data.Name] == data.ID && data.ID != "" {
+				return true
+			}
+			if err != nil && !bus.IsCode(err, bus.CodeNotFound) {
+				r.log.Error("whose command it is cannot be read; it is not answered", "op", it.ID, "err", err)
+			}
+		}
+	}
+	return false
 }

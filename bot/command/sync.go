@@ -21,7 +21,7 @@ import (
 type Changes struct {
 	Created, Edited, Deleted []string
 	Unchanged                int
-	Foreign                  []string // commands that others made; they stay as they are
+	Foreign                  []string // commands that others made; they stay as they are, also when we have one of that name
 }
 
 // String is one line for people.
@@ -36,7 +36,8 @@ func (c Changes) String() string {
 }
 
 // Syncer tells Discord of commands, by difference: what is as we want it is not touched,
-// and what we did not create is never removed.
+// and what we did not create is neither changed nor removed: the token may be that of
+// another program as well, which has commands of its own.
 type Syncer struct {
 	Bot *discord.Bot
 	Bus *bus.Bus
@@ -46,6 +47,8 @@ type Syncer struct {
 	Skip bool
 	// Add removes nothing, also not what we created: want is only a part.
 	Add bool
+	// Adopt takes over commands of others that have the names of ours.
+	Adopt bool
 }
 
 // Sync makes the commands of a guild, or with 0 those of all guilds, what want says.
@@ -103,13 +106,16 @@ func (s Syncer) apply(ctx context.Context, guild string, want []*discordgo.Appli
 		case at < 0:
 			done.Created = append(done.Created, w.Name)
 			err = s.create(ctx, guild, w, ours)
+		case ours[w.Name] != have[at].ID && !s.Adopt:
+			continue // it is told below
 		case same(have[at], w):
 			done.Unchanged++
+			ours[w.Name] = have[at].ID
 		default:
 			done.Edited = append(done.Edited, w.Name)
 			if !s.Dry {
 				// Not by an edit: that would leave what we no longer say, such as permissions.
-				_, err = s.Bot.CreateCommand(ctx, s.App.String(), guild, w)
+				err = s.create(ctx, guild, w, ours)
 			}
 		}
 		if err != nil {
@@ -119,7 +125,7 @@ func (s Syncer) apply(ctx context.Context, guild string, want []*discordgo.Appli
 	for _, h := range have {
 		wanted := slices.ContainsFunc(want, func(w *discordgo.ApplicationCommand) bool { return h.Name == w.Name && h.Type == w.Type })
 		switch {
-		case wanted, s.Add && ours[h.Name] == h.ID:
+		case ours[h.Name] == h.ID && (wanted || s.Add), wanted && s.Adopt:
 		case ours[h.Name] != h.ID:
 			done.Foreign = append(done.Foreign, h.Name)
 		default:
