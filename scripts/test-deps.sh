@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Go: a real redis-server and, once e2e/package.json is there, Node.js with the
-# Socket.IO clients that real capture programs are built on. As root on Debian it installs; elsewhere it names what is
-# missing and fails, since no test of ours skips.
+# Installs what the tests need beside Go: a C compiler for the race detector, a real redis-server and Node.js with the
+# Socket.IO and gateway clients of npm that capture programs and bots are built on. As root on Debian it installs; elsewhere
+# it names what is missing and fails, since no test of ours skips. What the tests need from Go modules (the nats CLI, the
+# gateway clients of Go) is fetched here too, so that no test waits for a download.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 missing=()
-need() { # need <command> <Debian package>
-	command -v "$1" >/dev/null 2>&1 || missing+=("$2")
+need() { # need <command> <Debian packages>
+	command -v "$1" >/dev/null 2>&1 || missing+=("${@:2}")
 }
+need gcc gcc libc6-dev # the race detector is linked through cgo
 need redis-server redis-server
 if [ -f e2e/package.json ]; then
 	need node nodejs
@@ -36,3 +38,7 @@ if [ -f e2e/package-lock.json ]; then
 		(cd e2e && npm ci --no-audit --no-fund --loglevel=error)
 	fi
 fi
+
+for module in e2e/*/go.mod; do
+	"${GO:-go}" -C "$(dirname "$module")" mod download
+done
