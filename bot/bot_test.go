@@ -295,3 +295,17 @@ func TestSettings(t *testing.T) {
 		t.Errorf("%+v, %v", v, err)
 	}
 }
+
+// startFor starts one more process; what it gives stops it and waits for its end.
+func (o *office) startFor() (stop func()) {
+	o.T.Helper()
+	b := o.make("passing")
+	ctx, cancel := context.WithCancel(o.T.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- b.Run(ctx) }()
+	<-b.Ready()
+	return func() {
+		cancel()
+		o.OK(<-ended)
+	}
+}

@@ -67,8 +67,8 @@ func (r *Router) report(ctx context.Context, it *discordgo.Interaction, u *Use, 
 	if result == "failed" {
 		r.log.Error("a command failed", "op", it.ID, "guild", it.GuildID, "command", nameOf(u), "err", err)
 	}
-	if it.Type == discordgo.InteractionApplicationCommandAutocomplete {
-		return result // the list stays empty
+	if it.Type == discordgo.InteractionApplicationCommandAutocomplete || discord.HasCode(err, discord.CodeUnknownInteraction) {
+		return result // the list stays empty; or Discord waits no longer
 	}
 	if u != nil && u.deferred {
 		c := card.Card{Text: text, Colour: card.Bad}
