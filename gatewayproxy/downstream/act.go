@@ -104,12 +104,13 @@ func (c *conn) resume(d []byte) error {
 	}
 	c.s.displace(r.session)
 	sess, err := c.s.revive(c.ctx, r)
+	if bus.IsCode(err, bus.CodeUnavailable) {
+		c.s.m.begins.WithLabelValues("resume", "unavailable").Inc()
+		c.log.Warn("a bot cannot resume now; it will try again", "addr", c.addr, "err", err)
+		return &closing{closeUnknown, "the session cannot be taken up now; come back and resume"}
+	}
 	if err != nil {
-		result := "unknown"
-		if e := bus.AsError(err); e.Code == bus.CodeUnavailable {
-			result = "unavailable"
-		}
-		c.s.m.begins.WithLabelValues("resume", result).Inc()
+		c.s.m.begins.WithLabelValues("resume", "unknown").Inc()
 		c.log.Info("a bot cannot resume and must begin a new session", "addr", c.addr, "seq", r.seq, "err", err)
 		return c.invalid()
 	}

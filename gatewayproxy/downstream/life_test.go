@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"splashtail/bus"
+	"splashtail/bus/bustest"
 	"splashtail/gatewayproxy/guilds"
 )
 
@@ -130,6 +131,31 @@ func TestAColdShard(t *testing.T) {
 	if a, c := b.read(), b.read(); a.Op != opHeartbeat || c.Op != opInvalidSession {
 		t.Errorf("%s %s", a.raw, c.raw)
 	}
+}
+
+// TestAResumeWaits: a process that has just started does not know its shards yet. A bot
+// that comes to resume waits for that, and if it takes too long may come again: it does
+// not lose its session.
+func TestAResumeWaits(t *testing.T) {
+	w := newWorld(t, 1, oneGuild)
+	b := connect(t, w.serve().url)
+	b.identify(messagesIntent|contentIntent, "")
+	_ = b.ws.CloseNow()
+	w.burst(oneGuild, 1, 10)
+	known := w.store
+	w.store = guilds.New(guilds.Config{Instance: "late"}, w.b, bustest.Log(t))
+	late := w.serve(func(c *Config) { c.Cold = 20 * time.Millisecond })
+	again := connect(t, late.url)
+	again.resume(b)
+	if code := again.closed(); code != closeUnknown {
+		t.Errorf("closed with %d", code)
+	}
+	patient := connect(t, w.serve().url)
+	patient.resume(b)
+	running(t, w.store.Run)
+	inOrder(t, patient.numbers(10), 1)
+	patient.until("RESUMED")
+	w.store = known
 }
 
 func TestSilence(t *testing.T) {

@@ -33,8 +33,11 @@ func readResume(d []byte) resume {
 // then lost with a process.
 const slack = 1 << 16
 
-// revive takes a session up where the bot is. Errors say why it cannot be.
+// revive takes a session up where the bot is. An error of CodeUnavailable says that it
+// cannot be now, any other that it never can.
 func (s *Server) revive(ctx context.Context, r resume) (*session, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Cold)
+	defer cancel()
 	if !isSessionID(r.session) || r.seq == 0 {
 		return nil, errors.New("no session of ours, or nothing was received in it")
 	}
@@ -55,7 +58,7 @@ func (s *Server) revive(ctx context.Context, r resume) (*session, error) {
 	}
 	upstream, err := s.cfg.Shards(ctx)
 	if err != nil {
-		return nil, err
+		return nil, notYet(err)
 	}
 	sess := &session{
 		id: r.session, rec: rec,
@@ -65,11 +68,13 @@ func (s *Server) revive(ctx context.Context, r resume) (*session, error) {
 	if rec.Ours != upstream {
 		return nil, errors.New("the number of shards with Discord changed since")
 	}
-	if ready, known := s.cfg.Guilds.READY(sess.view.sources()[0]); known {
-		sess.view.self = rawjson.Text(rawjson.Get(rawjson.Get(ready, "user"), "id"))
-	} else {
-		return nil, errors.New("the shard is not known yet")
+	for _, shard := range sess.view.sources() { // a process that has just started
+		if err := s.cfg.Guilds.Await(ctx, shard); err != nil {
+			return nil, notYet(err)
+		}
 	}
+	ready, _ := s.cfg.Guilds.READY(sess.view.sources()[0])
+	sess.view.self = rawjson.Text(rawjson.Get(rawjson.Get(ready, "user"), "id"))
 	for _, shard := range sess.view.sources() {
 		if !s.tail.seeded(shard) {
 			all, _ := s.cfg.Guilds.Snapshot(shard)
@@ -80,6 +85,10 @@ func (s *Server) revive(ctx context.Context, r resume) (*session, error) {
 		return nil, err
 	}
 	return sess, nil
+}
+
+func notYet(err error) error {
+	return bus.Errorf(bus.CodeUnavailable, "cold", "the shards are not known yet; nothing was changed: %w", err)
 }
 
 // aim finds the place from which a session must be read so that the bot misses nothing
