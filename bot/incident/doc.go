@@ -8,5 +8,5 @@
 // Read in this order: image.go (what a guild looks like now), recorder.go (entries become
 // deeds), gather.go, plan.go, inverse.go and diff.go (deeds become a plan, without touching
 // anything), state.go (what Discord says now), book.go (who opens and approves), undo.go
-// and step.go (carrying it out).
+// and step.go (carrying it out), follow.go (what goes on by itself), pardon.go.
 package incident

@@ -107,7 +107,7 @@ func (w *wish) takeBack(d bus.Deed) {
 			w.bans[d.Target] = d.Type == typeUnban
 		}
 		if d.Type == typeBan {
-			w.lose("members who were banned", "they are unbanned, but have to join again by themselves; their roles and nicknames are gone")
+			w.lose(LostBanned)
 		}
 	case typeMemberUpdate:
 		w.memberBack(d)
@@ -133,31 +133,31 @@ func (w *wish) takeBack(d bus.Deed) {
 func (w *wish) lost(kind int) {
 	switch kind {
 	case typeKick:
-		w.lose("members who were kicked", "nobody can be made to join; send them an invite")
+		w.lose(LostKicked)
 	case typePrune:
-		w.lose("prunes of members", "Discord does not say who was pruned")
+		w.lose(LostPruned)
 	case typeWebhookDelete:
-		w.lose("deleted webhooks", "a new one would have another address; make it anew and tell whoever posts through it")
+		w.lose(LostWebhook)
 	case typeWebhookUpdate:
-		w.lose("edited webhooks", "look at them in the server's settings")
+		w.lose(LostWebhookEdit)
 	case typeEmojiDelete:
-		w.lose("deleted emojis", "their images are gone")
+		w.lose(LostEmoji)
 	case typeMessageDelete, typeMessageBulkDelete:
-		w.lose("deleted messages", "Discord keeps none")
+		w.lose(LostMessages)
 	case typeMove, typeDisconnect:
 	default:
-		w.lose("other acts", "undoing them is not supported; the timeline lists them")
+		w.lose(LostOther)
 	}
 }
 
-func (w *wish) lose(what, why string) {
+func (w *wish) lose(kind Kind) {
 	for i := range w.cannot {
-		if w.cannot[i].What == what && w.cannot[i].Why == why {
+		if w.cannot[i].Kind == kind {
 			w.cannot[i].Count++
 			return
 		}
 	}
-	w.cannot = append(w.cannot, Loss{what, why, 1})
+	w.cannot = append(w.cannot, Loss{kind, 1})
 }
 
 // keysBack sets the keys of an object back and gives the order with its place.
@@ -194,9 +194,9 @@ func (w *wish) guildBack(d bus.Deed) {
 		case known && same(w.guild[c.Key], c.New):
 			w.guild[c.Key] = orNone(c.Old, none)
 		case c.Key == "icon_hash", c.Key == "splash_hash", c.Key == "banner_hash":
-			w.lose("images of the server", "Discord's log has only a hash of the old image; upload it again")
+			w.lose(LostImage)
 		case !known:
-			w.lose("settings of the server", "undoing "+c.Key+" is not supported")
+			w.lose(LostSetting)
 		}
 	}
 }
@@ -207,10 +207,10 @@ func (w *wish) roleBack(d bus.Deed) {
 	case w.roles[d.Target] != nil || w.remade[d.Target]:
 		return
 	case o == nil:
-		w.lose("deleted roles", "what they were is not known: the bot did not see them before")
+		w.lose(LostUnknownRole)
 		return
 	case string(o["managed"]) == "true":
-		w.lose("deleted roles", "a role of a bot or an integration comes back only with it")
+		w.lose(LostManagedRole)
 		return
 	}
 	w.roles[d.Target], w.given[d.Target] = o, d.Members
@@ -228,7 +228,7 @@ func (w *wish) channelBack(d bus.Deed) {
 	case w.channels[d.Target] != nil || w.remade[d.Target]:
 		return
 	case o == nil:
-		w.lose("deleted channels", "what they were is not known: the bot did not see them before")
+		w.lose(LostUnknownChannel)
 		return
 	}
 	w.channels[d.Target], w.overwrites[d.Target] = o, overwritesOf(o)
@@ -244,6 +244,6 @@ func (w *wish) channelBack(d bus.Deed) {
 		}
 	}
 	if o.number("type") != typeCategory {
-		w.lose("messages in deleted channels", "Discord keeps none; a backup may have them")
+		w.lose(LostHistory)
 	}
 }

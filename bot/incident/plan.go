@@ -45,11 +45,36 @@ type Step struct {
 	IDs  []string `json:"ids,omitempty"`  // members of a role; the order of roles or channels, from the lowest
 }
 
+// Kind is a kind of deed that cannot be undone; the catalogue has each under loss.KIND,
+// with the reason.
+type Kind string
+
+// The kinds.
+const (
+	LostBanned         Kind = "banned" // they are unbanned, but not members
+	LostKicked         Kind = "kicked"
+	LostPruned         Kind = "pruned"
+	LostWebhook        Kind = "webhook_deleted"
+	LostWebhookEdit    Kind = "webhook_edited"
+	LostEmoji          Kind = "emoji"
+	LostMessages       Kind = "messages"
+	LostHistory        Kind = "channel_messages" // of channels that are made again
+	LostImage          Kind = "guild_image"
+	LostSetting        Kind = "guild_setting"
+	LostUnknownRole    Kind = "unknown_role" // nobody saw it before
+	LostUnknownChannel Kind = "unknown_channel"
+	LostManagedRole    Kind = "managed_role"
+	LostOther          Kind = "other"
+)
+
+// Kinds lists every kind, for tests that check that the catalogue is complete.
+var Kinds = [...]Kind{LostBanned, LostKicked, LostPruned, LostWebhook, LostWebhookEdit, LostEmoji, LostMessages, LostHistory,
+	LostImage, LostSetting, LostUnknownRole, LostUnknownChannel, LostManagedRole, LostOther}
+
 // Loss is something that cannot be undone.
 type Loss struct {
-	What  string `json:"what"`
-	Why   string `json:"why"`
-	Count int    `json:"count"`
+	Kind  Kind `json:"kind"`
+	Count int  `json:"count"`
 }
 
 // Plan is what would take an actor's deeds back.

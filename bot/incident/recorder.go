@@ -173,20 +173,35 @@ func (r *Recorder) record(ctx context.Context, im *image, e bus.Dispatch) error 
 		d.Target = *entry.Target
 	}
 	if entry.Type == typeChannelDelete || entry.Type == typeRoleDelete {
-		im.fill(&d)
+		im.fill(&d, entry.Changes)
 	}
 	_, err = bus.Publish(ctx, r.b, bus.JournalSubject(e.Guild), d, bus.WithID(strconv.FormatUint(d.ID, 10)))
 	return err
 }
 
 // fill notes what was deleted. The deletion itself may be told before or after the entry.
-func (im *image) fill(d *bus.Deed) {
+// Of what was never seen, the entry itself says the most.
+func (im *image) fill(d *bus.Deed, changes []limits.Change) {
 	isRole := d.Type == typeRoleDelete
 	rest := im.remainsOf(d.Target, isRole)
 	im.deleted(d.Target, isRole, nil)
+	if rest.object == nil && len(changes) > 0 {
+		rest.object = object{"id": quote(d.Target)}
+		for _, c := range changes {
+			if len(c.Old) > 0 {
+				rest.object[c.Key] = c.Old
+			}
+		}
+	}
 	if rest.object != nil {
 		d.Before, _ = json.Marshal(rest.object) // raw values that were parsed always encode
 	}
 	d.Members = rest.members[:min(len(rest.members), bus.MaxDeedMembers)]
 	d.Overwrites, d.Children, d.Settings, d.Order = rest.overwrites, rest.children, rest.settings, rest.order
+}
+
+// RecorderEvents are the events that a recorder has to be handed.
+func RecorderEvents() []string {
+	return []string{"GUILD_CREATE", "GUILD_UPDATE", "GUILD_AUDIT_LOG_ENTRY_CREATE", "CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE",
+		"GUILD_ROLE_CREATE", "GUILD_ROLE_UPDATE", "GUILD_ROLE_DELETE", "GUILD_MEMBER_ADD", "GUILD_MEMBER_UPDATE", "GUILD_MEMBER_REMOVE", "GUILD_MEMBERS_CHUNK"}
 }

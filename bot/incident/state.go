@@ -202,3 +202,26 @@ func PeopleOf(bot *discord.Bot) func(context.Context, bus.GuildID) ([]json.RawMe
 		return all, nil
 	}
 }
+
+// WholeOf gives a guild as GUILD_CREATE would show it, members aside, for a
+// RecorderConfig: after a restart nothing else does.
+func WholeOf(bot *discord.Bot) func(context.Context, bus.GuildID) (json.RawMessage, error) {
+	return func(ctx context.Context, g bus.GuildID) (json.RawMessage, error) {
+		ctx, cancel := context.WithTimeout(ctx, peopleWithin)
+		defer cancel()
+		path := "/guilds/" + g.String()
+		l := loader{bot, g.String()}
+		whole, err := l.object(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		for _, part := range []string{"roles", "channels"} {
+			a, err := bot.Do(ctx, discord.Request{Method: http.MethodGet, Path: path + "/" + part})
+			if err != nil {
+				return nil, err
+			}
+			whole[part] = a.Body
+		}
+		return json.Marshal(whole)
+	}
+}

@@ -35,12 +35,17 @@ const (
 // and gives the incident as it then is. A step that Discord refuses is noted and does not
 // stop the others. Errors: CodeNotFound when nothing was approved, CodeConflict when
 // another process undoes something in the guild; when Discord or the bus does not answer, or ctx ends,
-// the rest waits for another Run. progress, if not nil, is told after every step.
-func (k *Book) Run(ctx context.Context, guild bus.GuildID, id string, progress func(done, all int)) (bus.Incident, error) {
+// the rest waits for another Run.
+func (k *Book) Run(ctx context.Context, guild bus.GuildID, id string) (bus.Incident, error) {
 	lease, err := bus.Acquire(ctx, k.b, bus.UndoLease(guild), undoTTL, k.holder)
 	if err != nil {
 		return bus.Incident{}, err
 	}
+	return k.under(ctx, lease, guild, id)
+}
+
+// under carries an undo out while a lease is ours, and gives that back.
+func (k *Book) under(ctx context.Context, lease *bus.Lease, guild bus.GuildID, id string) (bus.Incident, error) {
 	held, cancel := lease.Context(ctx)
 	defer func() {
 		cancel()
@@ -55,9 +60,6 @@ func (k *Book) Run(ctx context.Context, guild bus.GuildID, id string, progress f
 	for resumed := true; r.i.Undo.Done.IsZero(); resumed = false {
 		if err := r.next(held, resumed); err != nil {
 			return r.i, err
-		}
-		if progress != nil {
-			progress(r.i.Undo.Next, len(r.steps))
 		}
 	}
 	return r.i, nil

@@ -128,7 +128,7 @@ func TestAnUndoThatDiesAfterEveryStepMakesNothingTwice(t *testing.T) {
 		s.OK(s.book.StepThatIsForgotten(t.Context(), i.Guild, i.ID))
 		s.OK(s.book.Step(t.Context(), i.Guild, i.ID))
 	}
-	i, err := s.book.Run(t.Context(), i.Guild, i.ID, nil) // nothing is left
+	i, err := s.book.Run(t.Context(), i.Guild, i.ID) // nothing is left
 	if s.OK(err); len(i.Undo.Fails) > 0 || i.Undo.Done.IsZero() {
 		t.Errorf("%q, step %d of %s", i.Undo.Fails, i.Undo.Next, i.Undo.Plan)
 	}

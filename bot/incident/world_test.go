@@ -116,7 +116,7 @@ func (s *scene) approve(i bus.Incident) incident.Plan {
 func (s *scene) undo(i bus.Incident) bus.Incident {
 	s.T.Helper()
 	s.approve(i)
-	i, err := s.book.Run(s.T.Context(), i.Guild, i.ID, nil)
+	i, err := s.book.Run(s.T.Context(), i.Guild, i.ID)
 	s.OK(err)
 	return i
 }
