@@ -133,6 +133,8 @@ func (t *Bot) Run(ctx context.Context) error {
 	if t.introduce(ctx) {
 		part("commands", t.router.Run)
 		part("what is due", t.parts.keeper.Run)
+		part("limits", t.parts.guard.engine.Run)
+		part("alarms", t.parts.guard.teller.Run)
 		part("events", t.events)
 		err = t.serve(ctx, failed)
 	}

@@ -10,6 +10,7 @@ import (
 	"splashtail/bot/command"
 	"splashtail/bot/general"
 	"splashtail/bot/moderate"
+	"splashtail/bot/rules"
 	"splashtail/bot/settings"
 	"splashtail/bot/words"
 	"splashtail/bus"
@@ -20,6 +21,7 @@ type parts struct {
 	access   *access.Store
 	settings *settings.Store
 	keeper   *moderate.Keeper
+	guard    protection
 	watchers []watcher
 }
 
@@ -49,6 +51,7 @@ func (t *Bot) assemble() error {
 		Self: func() string { return t.Self().String() }, Keeper: p.keeper,
 		Settings: func(ctx context.Context, g bus.GuildID) (bus.GuildSettings, error) { return p.settings.Of(ctx, g) },
 	})...)
+	all = append(all, t.protect(p, w)...)
 	if t.registry, err = command.NewRegistry(w, all...); err != nil {
 		return err
 	}
@@ -63,6 +66,9 @@ func (p *parts) open(ctx context.Context, b *bus.Bus) (err error) {
 		return err
 	}
 	if p.settings, err = settings.Open(ctx, b); err != nil {
+		return err
+	}
+	if p.guard.rules, err = rules.Open(ctx, b); err != nil {
 		return err
 	}
 	return p.keeper.Open(ctx)

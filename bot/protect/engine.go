@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,17 +17,21 @@ import (
 // Config is what the engine needs.
 type Config struct {
 	Bot  *discord.Bot
-	Self bus.UserID // the bot's own user, whose acts are never counted
+	Self func() bus.UserID // the bot's own user, whose acts are never counted; known before the first event
 	// Policy gives a guild's settings; nil: the zero Policy for all.
 	Policy func(bus.GuildID) Policy
 	// Alert tells people about a hit; nil: nobody is told. It must not block for long.
 	Alert func(ctx context.Context, p Policy, h bus.LimitHit)
+	// RaidAlert and SilentAlert tell of what no limit counts; as Alert otherwise.
+	RaidAlert   func(ctx context.Context, p Policy, n RaidNews)
+	SilentAlert func(ctx context.Context, p Policy, n SilentNews)
 }
 
 // Policy is what a guild has set about its protection.
 type Policy struct {
 	AlertChannel string // where hits are told; empty: nowhere
 	Quarantine   string // the role that bus.RespondQuarantine leaves; empty: none
+	Language     string // of what is told; empty: the guild's own
 	// Exempt says whether an actor with these roles is trusted with a kind of action;
 	// nil: nobody but the owner is.
 	Exempt func(actor bus.UserID, roles []string, kind bus.ActionKind, at time.Time) bool
@@ -42,6 +47,7 @@ type Engine struct {
 
 	mu       sync.Mutex
 	guilds   map[bus.GuildID]*counts
+	watches  map[bus.GuildID]*watch
 	answered map[string]time.Time // hits that were responded to lately, by their id
 }
 
@@ -59,7 +65,13 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) *Engine {
 	if cfg.Alert == nil {
 		cfg.Alert = func(context.Context, Policy, bus.LimitHit) {}
 	}
-	return &Engine{cfg: cfg, b: b, log: log, ready: make(chan struct{}), guilds: map[bus.GuildID]*counts{}, answered: map[string]time.Time{}}
+	if cfg.RaidAlert == nil {
+		cfg.RaidAlert = func(context.Context, Policy, RaidNews) {}
+	}
+	if cfg.SilentAlert == nil {
+		cfg.SilentAlert = func(context.Context, Policy, SilentNews) {}
+	}
+	return &Engine{cfg: cfg, b: b, log: log, ready: make(chan struct{}), guilds: map[bus.GuildID]*counts{}, watches: map[bus.GuildID]*watch{}, answered: map[string]time.Time{}}
 }
 
 // Ready is closed once every stored limit is known.
@@ -71,6 +83,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	if e.rules, err = bus.OpenRecords(ctx, e.b, bus.LimitRules()); err != nil {
 		return err
 	}
+	var clock sync.WaitGroup
+	defer clock.Wait()
+	clock.Go(func() { e.look(ctx) })
 	var once sync.Once
 	for ctx.Err() == nil {
 		err := e.rules.Watch(ctx, ">", func(r bus.Entry[bus.LimitRule], live bool) error {
@@ -129,6 +144,11 @@ func (e *Engine) of(g bus.GuildID) *counts {
 	return c
 }
 
+// Events lists the events that Handle wants.
+func Events() []string {
+	return []string{"GUILD_AUDIT_LOG_ENTRY_CREATE", "GUILD_MEMBER_ADD", "MESSAGE_CREATE", "CHANNEL_DELETE", "GUILD_ROLE_DELETE"}
+}
+
 // Handle takes one event. Events of a guild come in order; one that comes again changes
 // nothing. Errors: CodeInvalid for an event that cannot be read, CodeUnavailable when
 // what happened could not be kept; it is to be handed over again then.
@@ -139,15 +159,64 @@ func (e *Engine) Handle(ctx context.Context, d bus.Delivery[bus.Dispatch]) error
 		if err != nil {
 			return err
 		}
+		e.explained(entry)
 		return e.count(ctx, entry.Actions())
 	case "GUILD_MEMBER_ADD":
 		a, err := joinOf(d)
 		if err != nil {
 			return err
 		}
+		if err := e.count(ctx, []bus.Action{a}); err != nil {
+			return err
+		}
+		e.joined(ctx, a)
+	case "MESSAGE_CREATE":
+		a, counts, err := e.messageOf(d)
+		if err != nil || !counts {
+			return err
+		}
 		return e.count(ctx, []bus.Action{a})
+	case "CHANNEL_DELETE", "GUILD_ROLE_DELETE":
+		return e.vanished(d)
 	}
 	return nil
+}
+
+// messageOf reads a message. Only guilds with a limit on messages pay for theirs; what a
+// webhook writes has no actor.
+func (e *Engine) messageOf(d bus.Delivery[bus.Dispatch]) (a bus.Action, counts bool, err error) {
+	if d.Value.Guild == 0 || !e.limited(d.Value.Guild, bus.ActionMessageCreate) {
+		return a, false, nil
+	}
+	var m struct {
+		ID      uint64 `json:"id,string"`
+		Channel string `json:"channel_id"`
+		Webhook string `json:"webhook_id"`
+		Author  struct {
+			ID string `json:"id"`
+		} `json:"author"`
+	}
+	if err := json.Unmarshal(d.Value.Data, &m); err != nil {
+		return a, false, bus.Errorf(bus.CodeInvalid, "bad_message", "a message cannot be read: %w", err)
+	}
+	if m.Webhook != "" {
+		return a, false, nil
+	}
+	author, err := bus.ParseUserID(m.Author.ID)
+	return bus.Action{V: 1, ID: m.ID, Guild: d.Value.Guild, Actor: author, Kind: bus.ActionMessageCreate, Target: m.Channel, At: limits.TimeOf(m.ID)}, err == nil, err
+}
+
+// limited says whether a guild counts a kind of action.
+func (e *Engine) limited(g bus.GuildID, kind bus.ActionKind) bool {
+	e.mu.Lock()
+	c := e.guilds[g]
+	e.mu.Unlock()
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.counter.Limits(), func(r bus.LimitRule) bool { return r.Kind == kind })
 }
 
 // joinOf reads a join.
@@ -175,7 +244,7 @@ func joinOf(d bus.Delivery[bus.Dispatch]) (bus.Action, error) {
 func (e *Engine) count(ctx context.Context, actions []bus.Action) error {
 	var writes []*bus.Write
 	for _, a := range actions {
-		if a.Actor == 0 || a.Actor == e.cfg.Self {
+		if a.Actor == 0 || a.Actor == e.cfg.Self() {
 			continue
 		}
 		w, err := bus.BeginPublish(e.b, bus.ActionSubject(a.Guild, a.Kind), a, bus.WithID(actionID(a)))

@@ -23,7 +23,7 @@ type guard struct {
 
 func newGuard(t *testing.T) *guard {
 	g := &guard{World: bottest.New(t), alerts: make(chan bus.LimitHit, 64)}
-	g.cfg = protect.Config{Bot: g.Bot, Self: g.Self(), Alert: func(_ context.Context, _ protect.Policy, h bus.LimitHit) { g.alerts <- h }}
+	g.cfg = protect.Config{Bot: g.Bot, Self: g.Self, Alert: func(_ context.Context, _ protect.Policy, h bus.LimitHit) { g.alerts <- h }}
 	return g
 }
 

@@ -29,7 +29,7 @@ type scene struct {
 func (e *Engine) respond(ctx context.Context, p Policy, h bus.LimitHit) (result string, counts bool) {
 	ctx, cancel := context.WithTimeout(ctx, respondWithin)
 	defer cancel()
-	s, err := e.look(ctx, h)
+	s, err := e.ask(ctx, h)
 	if err != nil {
 		return failed(err), true
 	}
@@ -42,33 +42,33 @@ func (e *Engine) respond(ctx context.Context, p Policy, h bus.LimitHit) (result 
 		return "", false
 	}
 	if h.Respond == bus.RespondAlert {
-		return "ok", true
+		return resultSuccess, true
 	}
 	if s.actor != nil && !discord.CanAct(s.guild, s.me, s.actor) {
-		return "failed: the actor's highest role is not below the bot's; move the bot's role up", true
+		return failedPrefix + roleTooLow, true
 	}
 	if err := e.act(ctx, p, h, s); err != nil {
 		return failed(err), true
 	}
-	return "ok", true
+	return resultSuccess, true
 }
 
 func failed(err error) string {
 	var api *discord.APIError
 	if errors.As(err, &api) && api.Code == discord.CodeMissingPermissions {
-		return "failed: the bot lacks the permission for it"
+		return failedPrefix + lacksForIt
 	}
-	return "failed: " + err.Error()
+	return failedPrefix + err.Error()
 }
 
-// look asks Discord for guild, actor and ourselves at once: each takes a round trip, and
+// ask asks Discord for guild, actor and ourselves at once: each takes a round trip, and
 // what was known before may be what the actor has just changed.
-func (e *Engine) look(ctx context.Context, h bus.LimitHit) (s scene, err error) {
+func (e *Engine) ask(ctx context.Context, h bus.LimitHit) (s scene, err error) {
 	guild := h.Guild.String()
 	var wg sync.WaitGroup
 	var guildErr, meErr, actorErr error
 	wg.Go(func() { s.guild, guildErr = e.cfg.Bot.Guild(ctx, guild) })
-	wg.Go(func() { s.me, meErr = e.cfg.Bot.Member(ctx, guild, id(e.cfg.Self)) })
+	wg.Go(func() { s.me, meErr = e.cfg.Bot.Member(ctx, guild, id(e.cfg.Self())) })
 	wg.Go(func() { s.actor, actorErr = e.cfg.Bot.Member(ctx, guild, id(h.Actor)) })
 	wg.Wait()
 	if discord.HasCode(actorErr, discord.CodeUnknownMember, discord.CodeUnknownUser) {
