@@ -153,8 +153,9 @@ type call struct {
 // description is the head of `splashtail --help`.
 func description() string {
 	var b strings.Builder
-	b.WriteString(`Among Us voice automation for AutoMuteUs on a durable event bus: a broker for capture clients and a
-proxy that mutes and deafens as fast as Discord allows.
+	b.WriteString(`For Discord communities, on a durable event bus: Among Us with automatic muting (a broker for capture
+clients, a proxy that mutes as fast as Discord allows), and protection against raids (Discord's gateway
+on a stream, and the bot that lives from it).
 
 Every setting can be given as a flag or by the environment name after it; a flag wins, an empty value
 counts as unset. Secrets belong into the environment, since other users of a machine can see flags.
