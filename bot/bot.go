@@ -135,6 +135,7 @@ func (t *Bot) Run(ctx context.Context) error {
 		part("what is due", t.parts.keeper.Run)
 		part("limits", t.parts.guard.engine.Run)
 		part("alarms", t.parts.guard.teller.Run)
+		part("incidents", t.parts.book.Follow)
 		part("events", t.events)
 		err = t.serve(ctx, failed)
 	}

@@ -9,6 +9,8 @@ import (
 	"splashtail/bot/access"
 	"splashtail/bot/command"
 	"splashtail/bot/general"
+	"splashtail/bot/incident"
+	"splashtail/bot/inquiry"
 	"splashtail/bot/moderate"
 	"splashtail/bot/rules"
 	"splashtail/bot/settings"
@@ -21,6 +23,7 @@ type parts struct {
 	access   *access.Store
 	settings *settings.Store
 	keeper   *moderate.Keeper
+	book     *incident.Book
 	guard    protection
 	watchers []watcher
 }
@@ -52,6 +55,10 @@ func (t *Bot) assemble() error {
 		Settings: func(ctx context.Context, g bus.GuildID) (bus.GuildSettings, error) { return p.settings.Of(ctx, g) },
 	})...)
 	all = append(all, t.protect(p, w)...)
+	p.book = incident.NewBook(t.bot, t.Self, t.b, t.cfg.Instance, t.log)
+	recorder := incident.NewRecorder(incident.RecorderConfig{Whole: incident.WholeOf(t.bot), People: incident.PeopleOf(t.bot)}, t.b, t.log)
+	p.watchers = append(p.watchers, watcher{events: incident.RecorderEvents(), handle: recorder.Handle})
+	all = append(all, inquiry.Commands(inquiry.Tools{Book: p.book})...)
 	if t.registry, err = command.NewRegistry(w, all...); err != nil {
 		return err
 	}
@@ -69,6 +76,9 @@ func (p *parts) open(ctx context.Context, b *bus.Bus) (err error) {
 		return err
 	}
 	if p.guard.rules, err = rules.Open(ctx, b); err != nil {
+		return err
+	}
+	if err = p.book.Open(ctx); err != nil {
 		return err
 	}
 	return p.keeper.Open(ctx)
