@@ -207,7 +207,7 @@ func (t *Bot) Sync(ctx context.Context, guild bus.GuildID, dry, adopt bool) (com
 	defer t.client.Close()
 	app, err := t.bot.Application(ctx)
 	if err != nil {
-		return command.Changes{}, fmt.Errorf("Discord does not say which application the token is of; nothing was changed: %w", err)
+		return command.Changes{}, fmt.Errorf("which application the token is of could not be asked; nothing was changed: %w", err)
 	}
 	id, err := bus.ParseUserID(app.ID)
 	if err != nil {

@@ -196,6 +196,7 @@ func (o *office) options(c command.Command) map[string]any {
 // TestEveryCommand: a member without rights is denied on every command that is not for
 // everybody, the owner on none, and answers keep to their language and size.
 func TestEveryCommand(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
 	o.show()
 	forAll := map[string]bool{"help": true, "ping": true, "stats": true}
@@ -219,9 +220,9 @@ func TestEveryCommand(t *testing.T) {
 
 // TestOwnerIsNeverLockedOut: not by a switch, not by a denial, and it holds at once.
 func TestOwnerIsNeverLockedOut(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
-	second := o.start("two")
-	_ = second
+	o.start("two")
 	o.has(o.asks(o.Member, "ping", nil), "ms")
 	o.has(o.asks(o.Owner, "access disable", map[string]any{"command": "ping"}), "off now")
 	for range 4 { // whichever process gets it
@@ -241,13 +242,14 @@ func TestOwnerIsNeverLockedOut(t *testing.T) {
 
 // TestOnlyThoseOnTheList: an allow-list closes the bot to everybody else.
 func TestOnlyThoseOnTheList(t *testing.T) {
-	var o *office
-	o = newOffice(t, func(c *Config) { c.Only = []string{"1"} })
+	t.Parallel()
+	o := newOffice(t, func(c *Config) { c.Only = []string{"1"} })
 	o.has(o.asks(o.Owner, "ping", nil), "not on its list")
 }
 
 // TestHelpPages: what somebody may not run is not there, buttons are for who asked.
 func TestHelpPages(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
 	first := o.asks(o.Owner, "help", nil)
 	o.has(first, "page 1 of")
@@ -278,6 +280,7 @@ func (o *office) uses2(spec sandbox.InteractionSpec) sandbox.InteractionState {
 
 // TestSettings: what is set is shown, in the language that was set.
 func TestSettings(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
 	o.has(o.asks(o.Owner, "settings set", nil), "nothing was changed")
 	o.has(o.asks(o.Owner, "settings set", map[string]any{"log": o.Text, "language": "de", "quarantine": o.Jail}), "Saved")

@@ -22,6 +22,7 @@ func (o *office) banned(user sandbox.ID) bool {
 
 // TestPunish kicks, bans and silences, and refuses who stands as high.
 func TestPunish(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
 	o.has(o.asks(o.Owner, "settings set", map[string]any{"log": o.Text, "language": "de"}), "Saved")
 	at := func(who sandbox.ID) map[string]any { return map[string]any{"user": who, "reason": "spam *and* more"} }
@@ -59,6 +60,7 @@ func TestPunish(t *testing.T) {
 
 // TestBotHierarchy: who stands above the bot is told so, and nothing is tried.
 func TestBotHierarchy(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
 	high := o.ID(o.Discord.AddRole(o.Guild, "high", 0)) // above the bot's
 	o.OK(o.Discord.As(o.Owner).AddRole(o.Guild, o.Member, high))
@@ -67,6 +69,7 @@ func TestBotHierarchy(t *testing.T) {
 
 // TestBanForATime: the end survives the process, and comes once.
 func TestBanForATime(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
 	o.has(o.asks(o.Mod, "tempban", map[string]any{"user": o.Member, "for": "2s"}), "banned until")
 	if !o.banned(o.Member) {
@@ -91,6 +94,7 @@ func (o *office) lifted(user sandbox.ID) {
 // TestBanEndsAfterARestart: what was planned by a process that is gone is done by the next,
 // and what somebody made a ban for good meanwhile stays.
 func TestBanEndsAfterARestart(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
 	for _, user := range []sandbox.ID{o.Member, o.OtherMod} {
 		o.OK(o.Discord.As(o.Owner).Ban(o.Guild, user, 0))
@@ -112,6 +116,7 @@ func TestBanEndsAfterARestart(t *testing.T) {
 
 // TestPrune deletes what was shown and confirmed, once, and nothing newer.
 func TestPrune(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
 	member := o.Discord.As(o.Member)
 	for i := range 7 {

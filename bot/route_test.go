@@ -46,6 +46,7 @@ func (o *office) pinging(at time.Time, id string) map[string]any {
 // TestOnlyOursAndOnlyOnce: of interactions that come by two sessions to two processes each
 // is answered once; those that are too old or another program's are not answered at all.
 func TestOnlyOursAndOnlyOnce(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
 	o.start("two")
 	set, err := bus.OpenRecords(t.Context(), o.Bus, bus.CommandSets())
@@ -76,8 +77,9 @@ func TestOnlyOursAndOnlyOnce(t *testing.T) {
 // TestUnderLoad restarts one of two processes again and again while people use commands:
 // whoever asks is answered, once, by the other or by the next.
 func TestUnderLoad(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
-	for range 5 {
+	for range 3 {
 		stop := o.startFor()
 		for range 3 {
 			o.has(o.asks(o.Member, "help", nil), "/ping")
@@ -89,6 +91,7 @@ func TestUnderLoad(t *testing.T) {
 
 // TestSync: commands are made, changed and removed by difference, and those of others stay.
 func TestSync(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
 	o.register(nil)
 	sets, err := bus.OpenRecords(t.Context(), o.Bus, bus.CommandSets())
@@ -143,6 +146,7 @@ func TestSync(t *testing.T) {
 // TestBootstrap registers the minimal set in the main guild at the first start, and what
 // is registered is not made again by the next.
 func TestBootstrap(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
 	o.register(nil)
 	o.config.Bootstrap, o.config.MainGuild = true, o.GuildID()

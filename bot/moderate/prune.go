@@ -70,15 +70,16 @@ func snowflake(at time.Time) uint64 { return uint64(at.UnixMilli()-1420070400000
 // delete messages.
 func (t Tools) mayPrune(ctx context.Context, u *command.Use, channel string) error {
 	const need = discordgo.PermissionViewChannel | discordgo.PermissionReadMessageHistory | discordgo.PermissionManageMessages
-	theirs, mine := u.Permissions, u.Mine
+	mine := u.Mine
 	if channel != u.Channel {
-		var err error
-		if theirs, mine, err = t.permissionsIn(ctx, u, channel); err != nil {
+		theirs, there, err := t.permissionsIn(ctx, u, channel)
+		if err != nil {
 			return err
 		}
 		if theirs&need != need {
 			return command.Refuse("prune.not_there", "channel", "<#"+channel+">")
 		}
+		mine = there
 	}
 	if mine&need != need && mine&discordgo.PermissionAdministrator == 0 {
 		return command.Refuse("prune.bot_lacks", "channel", "<#"+channel+">")
@@ -167,7 +168,7 @@ func (t Tools) pruned(ctx context.Context, u *command.Use, args map[string]strin
 		gone += n
 		u.Progress(ctx, card.Card{Text: u.T("prune.progress", "count", gone, "all", len(ids))})
 	}
-	return t.done(ctx, u, "prune.done", "count", gone, "channel", "<#"+s.channel+">")
+	return t.done(ctx, u, args["reason"], "prune.done", "count", gone, "channel", "<#"+s.channel+">")
 }
 
 // remove deletes up to 100 messages; Discord takes one only on its own.

@@ -44,7 +44,7 @@ func (t Tools) kick(ctx context.Context, u *command.Use) error {
 	if err != nil {
 		return err
 	}
-	return t.done(ctx, u, "mod.kicked", "user", mention(to.user.ID))
+	return t.done(ctx, u, u.Text("reason"), "mod.kicked", "user", mention(to.user.ID))
 }
 
 func wipe(u *command.Use) time.Duration {
@@ -63,7 +63,7 @@ func (t Tools) ban(ctx context.Context, u *command.Use) error {
 	if err != nil {
 		return err
 	}
-	return t.done(ctx, u, "mod.banned", "user", mention(to.user.ID))
+	return t.done(ctx, u, u.Text("reason"), "mod.banned", "user", mention(to.user.ID))
 }
 
 func idOf(to target) bus.UserID {
@@ -106,7 +106,7 @@ func (t Tools) tempban(ctx context.Context, u *command.Use) error {
 		}
 		return err
 	}
-	return t.done(ctx, u, "mod.tempbanned", "user", mention(to.user.ID), "until", stamp(p.Until))
+	return t.done(ctx, u, u.Text("reason"), "mod.tempbanned", "user", mention(to.user.ID), "until", stamp(p.Until))
 }
 
 func stamp(at time.Time) string { return "<t:" + strconv.FormatInt(at.Unix(), 10) + ":f>" }
@@ -125,7 +125,7 @@ func (t Tools) unban(ctx context.Context, u *command.Use) error {
 	if err != nil {
 		return err
 	}
-	return t.done(ctx, u, "mod.unbanned", "user", mention(to.user.ID))
+	return t.done(ctx, u, u.Text("reason"), "mod.unbanned", "user", mention(to.user.ID))
 }
 
 // maxTimeout is the longest that Discord takes.
@@ -150,7 +150,7 @@ func (t Tools) timeout(ctx context.Context, u *command.Use) error {
 	if err := u.Bot.Timeout(ctx, u.GuildID(), to.user.ID, until, why(u)); err != nil {
 		return err
 	}
-	return t.done(ctx, u, "mod.timed_out", "user", mention(to.user.ID), "until", stamp(until))
+	return t.done(ctx, u, u.Text("reason"), "mod.timed_out", "user", mention(to.user.ID), "until", stamp(until))
 }
 
 func (t Tools) untimeout(ctx context.Context, u *command.Use) error {
@@ -161,5 +161,5 @@ func (t Tools) untimeout(ctx context.Context, u *command.Use) error {
 	if err != nil {
 		return err
 	}
-	return t.done(ctx, u, "mod.untimed_out", "user", mention(to.user.ID))
+	return t.done(ctx, u, u.Text("reason"), "mod.untimed_out", "user", mention(to.user.ID))
 }

@@ -91,13 +91,13 @@ func permissionName(p int64) string {
 
 // done replies, and tells it in the log channel. A log that cannot be written stops
 // nothing: the audit log has it as well.
-func (t Tools) done(ctx context.Context, u *command.Use, key string, values ...any) error {
+func (t Tools) done(ctx context.Context, u *command.Use, reason, key string, values ...any) error {
 	err := u.Say(ctx, key, values...)
 	v, err2 := t.Settings(ctx, u.Guild)
 	if err2 == nil && v.LogChannel != "" {
 		line := card.Card{Title: "/" + u.Command.Name, Text: u.Everybody.T(key, values...), Fields: []card.Field{
 			{Name: u.Everybody.T("mod.by"), Value: mention(u.User.String()), Inline: true},
-			{Name: u.Everybody.T("mod.reason"), Value: card.Plainly(u.Text("reason"))},
+			{Name: u.Everybody.T("mod.reason"), Value: card.Plainly(reason)},
 		}, Footer: "op=" + u.Op}
 		_, err2 = u.Bot.SendMessage(ctx, v.LogChannel, line.Message(), u.Op)
 	}

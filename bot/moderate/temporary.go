@@ -191,7 +191,11 @@ func (k *Keeper) due(ctx context.Context, all map[string]planned) {
 		if time.Now().Before(p.next) || ctx.Err() != nil {
 			continue
 		}
-		if err := k.end(ctx, p.Entry); err != nil {
+		err := k.end(ctx, p.Entry)
+		if err != nil && ctx.Err() != nil {
+			return // whoever works next does it
+		}
+		if err != nil {
 			k.log.Error("a ban for a time could not be lifted; trying again", "guild", p.Value.Guild, "user", p.Value.User, "op", p.Value.Op, "err", err)
 			p.next = time.Now().Add(retryAfter)
 			all[key] = p
