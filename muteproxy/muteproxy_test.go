@@ -70,7 +70,7 @@ func TestTheSameWishSoonAfterNeedsNoSecondCall(t *testing.T) {
 func TestTheNewestWishWinsAndSupersededOnesAreNeverSent(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 1, 10)
-	r.discord.SetLimits(sandbox.Limits{MemberPatch: sandbox.Limit{Requests: 5, Window: time.Second}})
+	r.discord.SetLimits(sandbox.Limits{MemberPatch: sandbox.Limit{Requests: 5, Window: 3 * time.Second}}) // long enough for the second batch to come within it
 	url, _ := r.start()
 	first := make(chan modifyAnswer, 1)
 	go func() {
@@ -268,7 +268,7 @@ func TestTwoInstancesShareOneGuildWithoutDoublingIt(t *testing.T) {
 func TestACaptureClientTakesPart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 1, 8) // more than the primary token may change in one window
-	r.discord.SetLimits(sandbox.Limits{MemberPatch: sandbox.Limit{Requests: 5, Window: 2 * time.Second}})
+	r.discord.SetLimits(sandbox.Limits{MemberPatch: sandbox.Limit{Requests: 5, Window: 3 * time.Second}})
 	c, err := bus.ParseConnectCode(code)
 	r.ok(err)
 	var calls atomic.Int64
