@@ -54,7 +54,7 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Broker, error) {
 	br.redis = newRedisParts(cfg, log, m)
 	br.hub = &hub{
 		cfg: cfg, b: b, log: log, m: m, gate: gate, id: newID(),
-		events:   bus.NewAppender[bus.CaptureEvent](b, appendBacklog),
+		events:   bus.NewAppender(b, appendBacklog, bus.CaptureSharing()),
 		channels: br.redis.channels, notes: br.redis.notes,
 		seats: map[bus.ConnectCode]*seat{},
 	}

@@ -39,7 +39,7 @@ func newMeters(reg prometheus.Registerer, connections func() float64) (*meters, 
 			Namespace: space, Subsystem: sub, Name: "edge_batch_size", Help: "Events per script run in Redis.",
 			Buckets: []float64{1, 4, 16, 64, 256, 1024},
 		}),
-		edgeLag: gauge("edge_lag_events", "Stored events that Redis does not have yet; told by the process that holds the edge."),
+		edgeLag: gauge("edge_lag_events", "Stored messages, of one event or under load of many, that Redis does not have yet; told by the process that holds the edge."),
 		redisUp: gauge("redis_up", "1 when the last contact with Redis succeeded."),
 	}
 	conns := prometheus.NewGaugeFunc(prometheus.GaugeOpts{

@@ -158,14 +158,12 @@ func (s *session) Gone(end string) {
 }
 
 // store appends an event to the stream, however long that takes, and says what became
-// of it. The id makes a repetition harmless.
+// of it.
 func (h *hub) store(ctx context.Context, id string, ev bus.CaptureEvent) string {
 	subject := bus.CaptureSubject(ev.Code, ev.Kind)
 	pause := 50 * time.Millisecond
 	for {
-		try, cancel := context.WithTimeout(ctx, storeTimeout)
-		_, err := h.events.Append(try, subject, id, ev)
-		cancel()
+		_, err := h.events.Append(ctx, subject, id, ev)
 		switch {
 		case err == nil:
 			return accepted
@@ -175,16 +173,13 @@ func (h *hub) store(ctx context.Context, id string, ev bus.CaptureEvent) string 
 			h.log.Error("an event cannot be stored; it is dropped", "code", ev.Code, "session", ev.Session, "err", err)
 			return dropUnreadable
 		}
-		h.log.Warn("an event is not stored yet; trying again", "code", ev.Code, "session", ev.Session, "err", err)
+		h.log.Warn("an event was refused by the bus; trying again", "code", ev.Code, "session", ev.Session, "err", err)
 		if !pauseFor(ctx, pause) {
 			return dropStopping
 		}
 		pause = min(2*pause, 2*time.Second)
 	}
 }
-
-// storeTimeout is how long one attempt to store an event may take.
-const storeTimeout = 10 * time.Second
 
 // pauseFor waits; false when ctx ended first.
 func pauseFor(ctx context.Context, d time.Duration) bool {

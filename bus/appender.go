@@ -2,9 +2,7 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -12,21 +10,21 @@ import (
 	"github.com/nats-io/nuid"
 )
 
-// Appender stores the messages of many goroutines in one stream with few syncs to
-// disk: while one group is being stored the next one gathers, and a group that is
-// stored sooner as one atomic batch goes so. Under light load each message goes alone
-// and at once. Messages of one goroutine keep their order, since Append returns when
-// its message is stored.
+// Appender stores the values of many goroutines in one stream with few syncs to disk:
+// while some are being stored the next ones gather. A few go as messages of their own;
+// more than that share one message, which costs one sync for all of them. Values of one
+// goroutine keep their order, since Append returns when its value is stored.
 type Appender[T any] struct {
 	b     *Bus
+	share Sharing[T]
 	queue chan *appending
-	cost  appendCost // belongs to Run
 }
 
-// appending is one message on its way, and where its outcome goes.
+// appending is one value on its way, and where its outcome goes.
 type appending struct {
-	msg  *nats.Msg
-	done chan appended
+	msg    *nats.Msg // as it goes alone
+	shares bool
+	done   chan appended
 }
 
 type appended struct {
@@ -34,23 +32,32 @@ type appended struct {
 	err error
 }
 
-// maxGroup bounds an atomic batch; the server's own limit is 1000 messages.
-const maxGroup = 256
+const (
+	// maxAlone is how many values that wait together still go one by one, each under its
+	// own subject, where people look for it.
+	maxAlone = 4
+	// maxGather bounds what is stored at a time.
+	maxGather = 1024
+)
 
 // NewAppender makes an appender; it works while Run runs. At most backlog callers
 // wait in line; further ones block in Append.
-func NewAppender[T any](b *Bus, backlog int) *Appender[T] {
-	return &Appender[T]{b: b, queue: make(chan *appending, backlog), cost: newAppendCost()}
+func NewAppender[T any](b *Bus, backlog int, share Sharing[T]) *Appender[T] {
+	return &Appender[T]{b: b, share: share, queue: make(chan *appending, backlog)}
 }
 
-// Append stores v and returns its place in the stream, as Publish does. The id makes
-// a repetition within the stream's window harmless and must be unique.
+// Append stores v and returns the place of its message in the stream, however long that
+// takes while the server is away. The id must be unique; a value that may not share a
+// message is known by it again, as with Publish. Errors: CodeInvalid when v cannot be
+// stored, another code when the server refused it, so that it is not stored and may be
+// appended again; CodeUnavailable with reason unconfirmed when ctx or Run ended first,
+// and then it may be stored or not.
 func (a *Appender[T]) Append(ctx context.Context, s Subject[T], id string, v T) (seq uint64, err error) {
 	m, err := encode(s, v, []PubOption{WithID(id)})
 	if err != nil {
 		return 0, err
 	}
-	p := &appending{msg: m, done: make(chan appended, 1)}
+	p := &appending{msg: m, shares: a.share.may(v), done: make(chan appended, 1)}
 	select {
 	case a.queue <- p:
 	case <-ctx.Done():
@@ -60,18 +67,26 @@ func (a *Appender[T]) Append(ctx context.Context, s Subject[T], id string, v T) 
 	case r := <-p.done:
 		return r.seq, r.err
 	case <-ctx.Done():
-		return 0, Errorf(CodeUnavailable, "unconfirmed", "an event may or may not have been stored: %w", ctx.Err())
+		return 0, unconfirmed(ctx.Err())
 	}
 }
 
-// Run stores what is appended until ctx ends, then what still waits in line.
+func unconfirmed(err error) error {
+	return Errorf(CodeUnavailable, "unconfirmed", "an event may or may not have been stored: %w", err)
+}
+
+// Run stores what is appended until ctx ends, then what still waits in line, for
+// callTimeout at most.
 func (a *Appender[T]) Run(ctx context.Context) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(callTimeout, stop) })()
 	for {
 		select {
 		case p := <-a.queue:
-			a.store(context.WithoutCancel(ctx), a.gather(p))
+			a.store(work, a.gather(p))
 		case <-ctx.Done():
-			a.drain(context.WithoutCancel(ctx))
+			a.drain(work)
 			return nil
 		}
 	}
@@ -91,7 +106,7 @@ func (a *Appender[T]) drain(ctx context.Context) {
 // gather takes what waits in line already; it never waits for more.
 func (a *Appender[T]) gather(first *appending) []*appending {
 	group := []*appending{first}
-	for len(group) < maxGroup {
+	for len(group) < maxGather {
 		select {
 		case p := <-a.queue:
 			group = append(group, p)
@@ -102,32 +117,95 @@ func (a *Appender[T]) gather(first *appending) []*appending {
 	return group
 }
 
+// letter is a message with everybody whose value is in it.
+type letter struct {
+	msg     *nats.Msg
+	members []*appending
+}
+
+func (l letter) tell(r appended) {
+	for _, p := range l.members {
+		p.done <- r
+	}
+}
+
+// letters puts a group into messages.
+func (a *Appender[T]) letters(group []*appending) []letter {
+	sharing := 0
+	for _, p := range group {
+		if p.shares {
+			sharing++
+		}
+	}
+	var out []letter
+	var together []*appending
+	for _, p := range group {
+		if p.shares && sharing > maxAlone {
+			together = append(together, p)
+		} else {
+			out = append(out, letter{p.msg, []*appending{p}})
+		}
+	}
+	for len(together) > 0 {
+		n := fitting(together)
+		members := together[:n]
+		together = together[n:]
+		msg := shareMessage(a.share.subject.name, members)
+		msg.Header[jetstream.MsgIDHeader] = []string{"shared-" + nuid.Next()}
+		out = append(out, letter{msg, members})
+	}
+	return out
+}
+
+// store sends a group until the server has said of each message whether it is stored. A
+// message without an answer is sent again with the same id, so that it is stored once.
 func (a *Appender[T]) store(ctx context.Context, group []*appending) {
+	open := a.letters(group)
+	for try := uint64(0); ; try++ {
+		var err error
+		if open, err = a.send(ctx, open); len(open) == 0 {
+			return
+		}
+		if ctx.Err() != nil {
+			for _, l := range open {
+				l.tell(appended{err: unconfirmed(ctx.Err())})
+			}
+			return
+		}
+		a.b.log.Warn("events are not stored yet; trying again", "count", len(open), "err", err)
+		sleep(ctx, min(backoff(try), 2*time.Second))
+	}
+}
+
+// send tries each message once, tells who was answered, and returns the rest with the
+// reason of one of them.
+func (a *Appender[T]) send(ctx context.Context, all []letter) (open []letter, why error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	begin := time.Now()
-	if a.cost.batchIsCheaper(len(group)) && a.storeBatch(ctx, group) == nil {
-		a.cost.sawBatch(time.Since(begin))
-		return
+	acks := make([]jetstream.PubAckFuture, len(all))
+	errs := make([]error, len(all))
+	for i, l := range all {
+		acks[i], errs[i] = a.b.js.PublishMsgAsync(l.msg)
 	}
-	// Few, or the batch was refused (a repeated id refuses it whole): one by one, in
-	// order, which says for each message whether it is stored.
-	begin = time.Now()
-	defer func() { a.cost.sawSingles(len(group), time.Since(begin)) }()
-	acks := make([]jetstream.PubAckFuture, len(group))
-	for i, p := range group {
-		ack, err := a.b.js.PublishMsgAsync(p.msg)
-		if err != nil {
-			p.done <- appended{err: AsError(err)}
+	for i, l := range all {
+		r := appended{err: AsError(errs[i])}
+		if errs[i] == nil {
+			r = awaitAck(ctx, acks[i])
+		}
+		if r.err != nil && !refused(r.err) {
+			open, why = append(open, l), r.err
 			continue
 		}
-		acks[i] = ack
+		l.tell(r)
 	}
-	for i, p := range group {
-		if acks[i] != nil {
-			p.done <- awaitAck(ctx, acks[i])
-		}
-	}
+	return open, why
+}
+
+// refused says whether the message is certainly not stored: the server said so, or it
+// was never sent.
+func refused(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) || !IsCode(err, CodeUnavailable)
 }
 
 func awaitAck(ctx context.Context, f jetstream.PubAckFuture) appended {
@@ -139,64 +217,4 @@ func awaitAck(ctx context.Context, f jetstream.PubAckFuture) appended {
 	case <-ctx.Done():
 		return appended{err: AsError(ctx.Err())}
 	}
-}
-
-// The headers of atomic batch publishing, from NATS ADR-50; the client library has
-// no call for it.
-const (
-	headerBatchID     = "Nats-Batch-Id"
-	headerBatchSeq    = "Nats-Batch-Sequence"
-	headerBatchCommit = "Nats-Batch-Commit"
-)
-
-// batchAck is the server's answer to the message that commits a batch.
-type batchAck struct {
-	jetstream.PubAck
-	Error *jetstream.APIError `json:"error"`
-	Count int                 `json:"count"`
-}
-
-// storeBatch stores the group all or nothing and tells every member, or returns an
-// error and tells none.
-func (a *Appender[T]) storeBatch(ctx context.Context, group []*appending) error {
-	id := nuid.Next()
-	last := len(group) - 1
-	var reply *nats.Msg
-	for i, p := range group {
-		m := batchPart(p.msg, id, i+1, i == last)
-		if i == last {
-			var err error
-			if reply, err = a.b.nc.RequestMsgWithContext(ctx, m); err != nil {
-				return err
-			}
-		} else if err := a.b.nc.PublishMsg(m); err != nil {
-			return err
-		}
-	}
-	var ack batchAck
-	if err := json.Unmarshal(reply.Data, &ack); err != nil {
-		return err
-	}
-	if ack.Error != nil {
-		return ack.Error
-	}
-	if ack.Count != len(group) {
-		return errors.New("the server committed another number of messages than were sent")
-	}
-	first := ack.Sequence - uint64(last)
-	for i, p := range group {
-		p.done <- appended{seq: first + uint64(i)}
-	}
-	return nil
-}
-
-func batchPart(m *nats.Msg, id string, n int, commit bool) *nats.Msg {
-	h := nats.Header{headerBatchID: {id}, headerBatchSeq: {strconv.Itoa(n)}}
-	for k, v := range m.Header {
-		h[k] = v
-	}
-	if commit {
-		h[headerBatchCommit] = []string{"1"}
-	}
-	return &nats.Msg{Subject: m.Subject, Header: h, Data: m.Data}
 }

@@ -149,7 +149,7 @@ func (s Stream) config(embedded bool, replicas int) jetstream.StreamConfig {
 		MaxAge: s.MaxAge, MaxBytes: s.MaxBytes, MaxMsgSize: s.MaxMsg, Duplicates: s.Dedupe,
 		Storage: jetstream.FileStorage, Replicas: replicas,
 		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardOld,
-		AllowDirect: true, AllowAtomicPublish: s.Batches, AllowMsgTTL: s.MsgTTL,
+		AllowDirect: true, AllowMsgTTL: s.MsgTTL,
 	}
 	if s.Keep == KeepWork {
 		c.Retention = jetstream.WorkQueuePolicy

@@ -37,7 +37,8 @@ func InfoOf[T any](ctx context.Context, b *Bus, f Filter[T]) (StreamInfo, error)
 // as a reader does whose effects and place move together elsewhere. The server keeps
 // no position for it.
 type Follower struct {
-	// Batch bounds how many messages one call of the handler gets; 0 means 256.
+	// Batch is how many values one call of the handler gets; 0 means 256. The values of
+	// a message that holds several come together, so it can be as many more as that has.
 	Batch int
 	// Unreadable is told of a message that cannot be decoded; it is skipped.
 	Unreadable func(subject string, seq uint64, err error)
@@ -45,8 +46,8 @@ type Follower struct {
 
 // Follow calls h with the messages that f matches from place from on (1 is the
 // oldest), in order, as they come, until ctx ends or h returns an error, which it
-// returns. Messages that the stream already let go are passed over: h sees a gap in
-// Seq. A lost connection to the server is waited out.
+// returns. Values that share a message have one Seq. Messages that the stream already
+// let go are passed over: h sees a gap in Seq. A lost connection to the server is waited out.
 func Follow[T any](ctx context.Context, b *Bus, fw Follower, f Filter[T], from uint64, h func(context.Context, []Delivery[T]) error) error {
 	if fw.Batch == 0 {
 		fw.Batch = 256
@@ -84,46 +85,86 @@ func followConsumer[T any](ctx context.Context, b *Bus, cons jetstream.Consumer,
 		// It would go by itself a minute later; an error changes nothing.
 		_ = b.js.DeleteConsumer(ctx, cons.CachedInfo().Stream, cons.CachedInfo().Name)
 	}()
-	delivered := uint64(0) // the consumer's own count, to notice a lost message
+	r := &following[T]{fw: fw, next: next, h: h}
 	for ctx.Err() == nil {
-		batch, err := cons.Fetch(4*fw.Batch, jetstream.FetchContext(ctx), jetstream.FetchHeartbeat(followBeat))
+		batch, err := cons.Fetch(maxFetch, jetstream.FetchContext(ctx), jetstream.FetchHeartbeat(followBeat))
 		if err != nil {
-			return next, nil
+			return r.next, nil
 		}
 		for group := range groups(batch.Messages(), fw.Batch) {
-			var out []Delivery[T]
-			for _, m := range group {
-				meta, err := m.Metadata()
-				if err != nil || meta.Sequence.Consumer != delivered+1 {
-					return next, handOver(ctx, out, h) // one was lost on the way: read on from there again
-				}
-				delivered++
-				next = meta.Sequence.Stream + 1
-				d := Delivery[T]{Subject: m.Subject(), Seq: meta.Sequence.Stream, Time: meta.Timestamp}
-				if err := decodePayload(d.Subject, m.Headers(), m.Data(), &d.Value); err != nil {
-					if fw.Unreadable != nil {
-						fw.Unreadable(d.Subject, d.Seq, err)
-					}
-					continue
-				}
-				out = append(out, d)
-			}
-			if err := handOver(ctx, out, h); err != nil {
-				return next, err
+			if whole, err := r.take(ctx, group); err != nil || !whole {
+				return r.next, err // one was lost on the way, perhaps: read on from there again
 			}
 		}
 		if batch.Error() != nil {
-			return next, nil
+			return r.next, nil
 		}
 	}
-	return next, nil
+	return r.next, nil
 }
 
-func handOver[T any](ctx context.Context, out []Delivery[T], h func(context.Context, []Delivery[T]) error) error {
+// maxFetch bounds what is under way to a reader that is slow, in messages.
+const maxFetch = 256
+
+// following is a reader's way through one consumer.
+type following[T any] struct {
+	fw        Follower
+	h         func(context.Context, []Delivery[T]) error
+	next      uint64 // place of the next message
+	delivered uint64 // the consumer's own count, to notice a lost message
+}
+
+// take hands the values of some messages over, those of one message always together;
+// whole is false when a message is missing before one of them.
+func (r *following[T]) take(ctx context.Context, group []jetstream.Msg) (whole bool, err error) {
+	var out []Delivery[T]
+	for _, m := range group {
+		meta, err := m.Metadata()
+		if err != nil || meta.Sequence.Consumer != r.delivered+1 {
+			return false, r.handOver(ctx, out)
+		}
+		r.delivered++
+		out = append(out, r.values(m, meta)...)
+		r.next = meta.Sequence.Stream + 1
+		if len(out) >= r.fw.Batch {
+			if err := r.handOver(ctx, out); err != nil {
+				return false, err
+			}
+			out = nil
+		}
+	}
+	return true, r.handOver(ctx, out)
+}
+
+// values gives what is in a message.
+func (r *following[T]) values(m jetstream.Msg, meta *jetstream.MsgMetadata) []Delivery[T] {
+	d := Delivery[T]{Subject: m.Subject(), Seq: meta.Sequence.Stream, Time: meta.Timestamp}
+	vs := make([]T, 1)
+	var err error
+	if isShared(m.Headers()) {
+		vs, err = decodeShared[T](m.Data())
+	} else {
+		err = decodePayload(d.Subject, m.Headers(), m.Data(), &vs[0])
+	}
+	if err != nil {
+		if r.fw.Unreadable != nil {
+			r.fw.Unreadable(d.Subject, d.Seq, err)
+		}
+		return nil
+	}
+	out := make([]Delivery[T], len(vs))
+	for i, v := range vs {
+		out[i] = d
+		out[i].Value = v
+	}
+	return out
+}
+
+func (r *following[T]) handOver(ctx context.Context, out []Delivery[T]) error {
 	if len(out) == 0 {
 		return nil
 	}
-	return h(ctx, out)
+	return r.h(ctx, out)
 }
 
 // groups yields what is in the channel already, up to n at a time, and waits only

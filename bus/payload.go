@@ -2,6 +2,7 @@ package bus
 
 import (
 	"encoding/json"
+	"errors"
 
 	"github.com/nats-io/nats.go"
 )
@@ -31,8 +32,13 @@ func encodePayload(v any) ([]byte, nats.Header, error) {
 	return data, nil, err
 }
 
+var errShared = errors.New("the message holds several values, which only Follow reads")
+
 // decodePayload is the inverse of encodePayload.
 func decodePayload(subject string, h nats.Header, data []byte, into any) error {
+	if isShared(h) {
+		return errShared
+	}
 	if u, ok := into.(unpacker); ok {
 		return u.unpack(subject, h, data)
 	}

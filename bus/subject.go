@@ -67,12 +67,18 @@ func ParseCaptureSubject(s string) (ConnectCode, CaptureKind, error) {
 	return ConnectCode{}, "", Errorf(CodeInvalid, "bad_subject", "%q is no kind of capture event", t[2])
 }
 
-// AllCapture takes every capture event of every code.
+// AllCapture takes every capture event of every code, those that share a message too.
 func AllCapture() Filter[CaptureEvent] {
 	return filterOf[CaptureEvent](streamCapture, join(rootCapture, "*", "*"))
 }
 
-// CaptureOf takes one kind of every code.
+// captureShared is where events go that share a message, capture.shared.events: no code
+// has six letters, and no kind is called so.
+func captureShared() Subject[CaptureEvent] {
+	return Subject[CaptureEvent]{join(rootCapture, "shared", "events")}
+}
+
+// CaptureOf takes one kind of every code, except those that share a message.
 func CaptureOf(k CaptureKind) Filter[CaptureEvent] {
 	return filterOf[CaptureEvent](streamCapture, join(rootCapture, "*", string(k)))
 }

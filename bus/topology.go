@@ -51,7 +51,6 @@ type Stream struct {
 	Dedupe   time.Duration // how long a message id is remembered
 	Storage  Storage
 	MsgTTL   bool // messages may have a shorter life of their own
-	Batches  bool // takes atomic batches, which are one sync to disk for many messages
 }
 
 // Keep says when a stream lets go of a message.
@@ -112,8 +111,8 @@ func streams() []Stream {
 		},
 		{
 			Name: streamCapture, Takes: AllCapture().patterns,
-			Does:   "Accepted events of capture clients. The broker's sockets write, its Redis edge reads in stream order, so they survive an outage of Redis.",
-			MaxAge: time.Hour, MaxBytes: 256 * mib, MaxMsg: 128 * kib, Dedupe: 2 * time.Minute, Batches: true,
+			Does:   "Accepted events of capture clients. The broker's sockets write, its Redis edge reads in stream order, so they survive an outage of Redis. Under load many events share a message on capture.shared.events.",
+			MaxAge: time.Hour, MaxBytes: 256 * mib, MaxMsg: 128 * kib, Dedupe: 2 * time.Minute,
 		},
 		{
 			Name: streamActions, Takes: AllActions().patterns,
