@@ -18,7 +18,7 @@ func TestANukeIsUndone(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	hits := make(chan bus.LimitHit, 8)
-	e := protect.New(protect.Config{Bot: s.Bot, Self: s.Self(), Alert: func(_ context.Context, _ protect.Policy, h bus.LimitHit) { hits <- h }}, s.Bus, bustest.Log(t))
+	e := protect.New(protect.Config{Bot: s.Bot, Self: s.Self, Alert: func(_ context.Context, _ protect.Policy, h bus.LimitHit) { hits <- h }}, s.Bus, bustest.Log(t))
 	s.Run(e.Run)
 	<-e.Ready()
 	rules, err := bus.OpenRecords(t.Context(), s.Bus, bus.LimitRules())
