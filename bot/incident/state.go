@@ -174,11 +174,12 @@ func (l loader) bans(ctx context.Context, want map[string]bool, into map[string]
 // Bounds of PeopleOf: the events of a guild wait for it once, when the guild is first seen.
 const (
 	maxPeoplePages = maxImageMembers / pageSize
-	peopleWithin   = 30 * time.Second
+	peopleWithin   = 5 * time.Second // a response to a limit must not wait longer behind it
 )
 
 // PeopleOf lists the members of a guild with a bot that has the members intent, for a
-// RecorderConfig: at most 100,000, and what 30 seconds give.
+// RecorderConfig: at most 100,000, and what five seconds give. Of a larger
+// guild, further members are learnt as their events come.
 func PeopleOf(bot *discord.Bot) func(context.Context, bus.GuildID) ([]json.RawMessage, error) {
 	return func(ctx context.Context, g bus.GuildID) ([]json.RawMessage, error) {
 		ctx, cancel := context.WithTimeout(ctx, peopleWithin)
