@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"splashtail/bus"
+	"splashtail/internal/discord"
 	"splashtail/internal/logs"
 	"splashtail/internal/ops"
 	"splashtail/internal/sandbox"
@@ -185,7 +186,7 @@ func (s *site) start(ctx context.Context) error {
 	s.board.Fail("running", "the process is starting")
 	s.house = house{Settings: s.set, redisAddr: s.set.RedisAddr.Value, discordAPI: s.set.DiscordAPIURL.Value,
 		primary: s.set.DiscordBotToken.first(), workers: s.set.WorkerBotTokens.Values, metrics: s.metrics,
-		dataDir: s.set.NATSStoreDir.Value, instance: instance()}
+		dataDir: s.set.NATSStoreDir.Value, instance: instance(), limiter: discord.NewLimiter(discord.LimiterConfig{})}
 	if err := s.makeTemporary(); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"splashtail/broker"
 	"splashtail/bus"
 	"splashtail/gatewayproxy"
+	"splashtail/internal/discord"
 	"splashtail/internal/secret"
 	"splashtail/muteproxy"
 )
@@ -79,7 +80,7 @@ func makeMuteproxy(h house, b *bus.Bus, log *slog.Logger) (service, error) {
 func makeGatewayproxy(h house, b *bus.Bus, log *slog.Logger) (service, error) {
 	cfg := gatewayproxy.Config{
 		Addr: h.GatewayproxyAddr.Value, Token: h.primary, APIURL: h.discordAPI, GatewayURL: h.DiscordGatewayURL.Value,
-		Shards: h.NumShards.N, Intents: uint64(h.GatewayIntents.N),
+		Shards: h.NumShards.N, Intents: uint64(h.GatewayIntents.N), Limiter: h.limiter,
 		RedisAddr: h.redisAddr, RedisUser: h.RedisUser.Value, RedisPass: h.RedisPass.Value,
 		Instance: h.instance, Version: buildVersion(), Metrics: h.metrics,
 	}
@@ -96,7 +97,7 @@ func makeBot(h house, b *bus.Bus, log *slog.Logger) (service, error) {
 func botConfig(h house) bot.Config {
 	return bot.Config{
 		Token: h.primary, APIURL: h.discordAPI, MainGuild: bus.GuildID(h.MainGuild.first()),
-		Bootstrap: h.BootstrapCommands.Value == "true", Only: h.BotAllowedUsers.texts(),
+		Bootstrap: h.BootstrapCommands.Value == "true", Only: h.BotAllowedUsers.texts(), Limiter: h.limiter,
 		Instance: h.instance, Version: buildVersion(), Metrics: h.metrics,
 	}
 }
@@ -142,6 +143,7 @@ type house struct {
 	dataDir    string // for files that are not streams
 	instance   string // names this process on the bus
 	metrics    prometheus.Registerer
+	limiter    *discord.Limiter // one line for all, since Discord counts a token's requests together
 }
 
 // instance names this process among others on the same bus: letters, digits and dashes.

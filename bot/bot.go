@@ -38,6 +38,7 @@ type Config struct {
 	Instance string // names this process
 	Version  string
 	Metrics  prometheus.Registerer // nil: a registry of its own
+	Limiter  *discord.Limiter      // the line of all requests of this process to Discord's API; nil: one of its own
 }
 
 // componentName is what the component is called on the bus.
@@ -76,7 +77,10 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Bot, error) {
 	if cfg.Token.IsZero() {
 		return nil, errors.New("the bot has no token (DISCORD_BOT_TOKEN)")
 	}
-	client, err := discord.NewLimitedClient(cfg.APIURL, discord.NewLimiter(discord.LimiterConfig{}))
+	if cfg.Limiter == nil {
+		cfg.Limiter = discord.NewLimiter(discord.LimiterConfig{})
+	}
+	client, err := discord.NewLimitedClient(cfg.APIURL, cfg.Limiter)
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +137,7 @@ func (t *Bot) Run(ctx context.Context) error {
 	if t.introduce(ctx) {
 		part("commands", t.router.Run)
 		part("what is due", t.parts.keeper.Run)
+		part("lockdowns", t.parts.lockdown.Run)
 		part("limits", t.parts.guard.engine.Run)
 		part("alarms", t.parts.guard.teller.Run)
 		part("incidents", t.parts.book.Follow)

@@ -50,6 +50,7 @@ type Config struct {
 	Instance string // names this process
 	Version  string
 	Metrics  prometheus.Registerer // nil: a registry of its own
+	Limiter  *discord.Limiter      // the line of all requests of this process to Discord's API; nil: one of its own
 }
 
 // Proxy is the component.
@@ -82,9 +83,10 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Proxy, error) {
 	if _, _, err := net.SplitHostPort(cfg.Addr); err != nil {
 		return nil, fmt.Errorf("the address for bots is not host:port: %w", err)
 	}
-	// Everything that this process sends to Discord's API waits in one line.
-	limiter := discord.NewLimiter(discord.LimiterConfig{})
-	client, err := discord.NewLimitedClient(cfg.APIURL, limiter)
+	if cfg.Limiter == nil {
+		cfg.Limiter = discord.NewLimiter(discord.LimiterConfig{})
+	}
+	client, err := discord.NewLimitedClient(cfg.APIURL, cfg.Limiter)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +107,7 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Proxy, error) {
 		return nil, err
 	}
 	p.rest, err = rest.New(rest.Config{
-		API: cfg.APIURL, Limiter: limiter, GatewayURL: gatewayURL, Shards: p.up.Shards, Authorize: cfg.Token.Equal, Log: log,
+		API: cfg.APIURL, Limiter: cfg.Limiter, GatewayURL: gatewayURL, Shards: p.up.Shards, Authorize: cfg.Token.Equal, Log: log,
 	})
 	if err != nil {
 		return nil, err
