@@ -27,7 +27,7 @@ func TestEveryLossIsHealed(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, 1, sandbox.GatewaySettings{HeartbeatInterval: 250 * time.Millisecond})
+			w := newWorld(t, 1, sandbox.GatewaySettings{HeartbeatInterval: 3 * time.Second}) // only silence waits for it; a busy machine must not miss it
 			u := w.start(w.config())
 			w.live(u)
 			w.burst(1, 300)
@@ -45,7 +45,7 @@ func TestEveryLossIsHealed(t *testing.T) {
 // TestHeartbeatsThatAreNotAcknowledged: the connection is taken for dead although events
 // come.
 func TestHeartbeatsThatAreNotAcknowledged(t *testing.T) {
-	w := newWorld(t, 1, sandbox.GatewaySettings{HeartbeatInterval: 100 * time.Millisecond})
+	w := newWorld(t, 1, sandbox.GatewaySettings{HeartbeatInterval: 500 * time.Millisecond})
 	u := w.start(w.config())
 	w.live(u)
 	w.d.SetGatewayFaults(sandbox.GatewayFaults{DropAcks: true})
