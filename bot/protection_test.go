@@ -27,6 +27,7 @@ func (o *office) admin() sandbox.ID {
 // TestLimitsAreSetChangedAndRemoved: by an administrator, not by who only manages the
 // server, and the record says who.
 func TestLimitsAreSetChangedAndRemoved(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
 	o.show()
 	admin := o.admin()
@@ -77,6 +78,7 @@ func (o *office) limits() []bus.LimitRule {
 
 // TestThereIsRoomForSoManyLimits: the bound holds, pages and suggestions too.
 func TestThereIsRoomForSoManyLimits(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
 	store := o.bot.parts.guard.rules
 	for i := range bus.MaxLimits {
@@ -110,6 +112,7 @@ func TestThereIsRoomForSoManyLimits(t *testing.T) {
 // TestTheProfileStopsANuke: one command sets what fits, the attacker is stopped, people
 // are told, and the hit can be read.
 func TestTheProfileStopsANuke(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
 	for i := range 8 {
 		o.ID(o.Discord.AddChannel(o.Guild, fmt.Sprint("room-", i), sandbox.TextChannel))
@@ -164,6 +167,7 @@ func (o *office) soon(what string, cond func() bool) {
 
 // TestHitsArePaged: hundreds of them, each as long as can be, in both languages.
 func TestHitsArePaged(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
 	subject := bus.LimitHitSubject(o.GuildID())
 	for i := range 23 {
@@ -191,6 +195,7 @@ func TestHitsArePaged(t *testing.T) {
 
 // TestProtectCheck: what is missing is named, what is put right is green.
 func TestProtectCheck(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
 	o.admin() // above the bot: nobody could stop them
 	s := o.asks(o.Owner, "protect check", nil)
@@ -202,6 +207,7 @@ func TestProtectCheck(t *testing.T) {
 }
 
 func TestProtectCheckIsGreenInTheEnd(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, nil)
 	o.OK(o.Discord.As(o.Owner).DeleteRole(o.Guild, o.ID(o.Discord.AddRole(o.Guild, "x", 0)))) // an event
 	o.has(o.asks(o.Owner, "settings set", map[string]any{"alert": o.Text, "quarantine": o.Jail}), "Saved")

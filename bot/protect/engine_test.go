@@ -91,6 +91,7 @@ func (g *guard) nobodyElse() {
 }
 
 func TestAModeratorWhoDestroysLosesTheirRoles(t *testing.T) {
+	t.Parallel()
 	g := newGuard(t)
 	for i := range 6 {
 		g.ID(g.Discord.AddChannel(g.Guild, fmt.Sprint("room-", i), sandbox.TextChannel))
@@ -120,6 +121,7 @@ func snapshot(g *guard) sandbox.Snapshot {
 }
 
 func TestWhoIsAboveTheBotIsReportedAndLaterLimitsStillCount(t *testing.T) {
+	t.Parallel()
 	g := newGuard(t)
 	high := g.ID(g.Discord.AddRole(g.Guild, "admins", bottest.BotPermissions)) // above the bot's role
 	g.OK(g.Discord.AddMember(g.Guild, g.ID(g.Discord.AddUser("Adam")), high))
@@ -142,6 +144,7 @@ func TestWhoIsAboveTheBotIsReportedAndLaterLimitsStillCount(t *testing.T) {
 }
 
 func TestTheOwnerTheBotAndTheTrustedAreNeverHit(t *testing.T) {
+	t.Parallel()
 	g := newGuard(t)
 	g.cfg.Policy = func(bus.GuildID) protect.Policy {
 		return protect.Policy{Exempt: func(actor bus.UserID, _ []string, _ bus.ActionKind, _ time.Time) bool {
@@ -162,8 +165,10 @@ func TestTheOwnerTheBotAndTheTrustedAreNeverHit(t *testing.T) {
 }
 
 func TestResponses(t *testing.T) {
+	t.Parallel()
 	for respond, gone := range map[bus.Response]bool{bus.RespondKick: true, bus.RespondBan: true, bus.RespondTimeout: false, bus.RespondQuarantine: false, bus.RespondAlert: false} {
 		t.Run(string(respond), func(t *testing.T) {
+			t.Parallel()
 			g := newGuard(t)
 			g.cfg.Policy = func(bus.GuildID) protect.Policy { return protect.Policy{Quarantine: g.Jail.String()} }
 			g.limit(bus.ActionChannelAdd, 1, respond)
@@ -183,6 +188,7 @@ func TestResponses(t *testing.T) {
 // TestARestartKeepsTheCount stops the engine in the middle of a window, again and again:
 // the Nth action still hits, once.
 func TestARestartKeepsTheCount(t *testing.T) {
+	t.Parallel()
 	g := newGuard(t)
 	g.limit(bus.ActionChannelAdd, 20, bus.RespondStripRoles)
 	g.Feed()

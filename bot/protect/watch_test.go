@@ -42,8 +42,11 @@ func newPost(t *testing.T, set bus.GuildSettings) *post {
 	teller := protect.NewTeller(p.Bot, w, bustest.Log(t))
 	p.Run(teller.Run)
 	p.engine = protect.New(protect.Config{Bot: p.Bot, Self: p.Self, Policy: protect.NewPolicies(store.Of, bustest.Log(t)).Of, Alert: teller.Hit,
-		RaidAlert:   func(ctx context.Context, q protect.Policy, n protect.RaidNews) { teller.Raid(ctx, q, n); p.raids <- n },
-		SilentAlert: func(ctx context.Context, q protect.Policy, n protect.SilentNews) { teller.Silent(ctx, q, n); p.silences <- n },
+		RaidAlert: func(ctx context.Context, q protect.Policy, n protect.RaidNews) { teller.Raid(ctx, q, n); p.raids <- n },
+		SilentAlert: func(ctx context.Context, q protect.Policy, n protect.SilentNews) {
+			teller.Silent(ctx, q, n)
+			p.silences <- n
+		},
 	}, p.Bus, bustest.Log(t))
 	p.Run(p.engine.Run)
 	<-p.engine.Ready()
@@ -95,6 +98,7 @@ func (p *post) invitesOff() bool {
 // TestARaidPausesInvites: the fifth within a minute begins it, nobody gets in any more,
 // and once it is calm the door is open again and private messages are as they were.
 func TestARaidPausesInvites(t *testing.T) {
+	t.Parallel()
 	p := newPost(t, bus.GuildSettings{})
 	invite, err := p.Discord.As(p.Owner).CreateInvite(p.Text)
 	p.OK(err)
@@ -107,6 +111,8 @@ func TestARaidPausesInvites(t *testing.T) {
 		t.Errorf("%+v", began)
 	}
 	p.told("Join raid")
+	p.awaitActions(dmg.Joins)
+	p.join(1) // behind all of them
 	p.engine.Tick(t.Context(), time.Now())
 	if !p.invitesOff() {
 		t.Error("invites are on in the middle of the raid")
@@ -121,6 +127,7 @@ func TestARaidPausesInvites(t *testing.T) {
 
 // TestALongerPauseOfSomebodyElseStays: it is neither shortened nor lifted.
 func TestALongerPauseOfSomebodyElseStays(t *testing.T) {
+	t.Parallel()
 	p := newPost(t, bus.GuildSettings{Language: "de"})
 	until := time.Now().Add(10 * time.Hour).UTC().Format(time.RFC3339)
 	for i := range 5 {
@@ -144,6 +151,7 @@ func TestALongerPauseOfSomebodyElseStays(t *testing.T) {
 
 // TestDestructionWithoutANameIsTold: the bot does not see the audit log and says so.
 func TestDestructionWithoutANameIsTold(t *testing.T) {
+	t.Parallel()
 	p := newPost(t, bus.GuildSettings{})
 	var rooms []sandbox.ID
 	for i := range 6 {
@@ -179,7 +187,7 @@ func (p *post) awaitActions(n int) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		page, _, err := bus.ReadPage(ctx, p.Bus, bus.ActionsIn(p.GuildID()), 1, 100)
+		page, _, err := bus.ReadPage(ctx, p.Bus, bus.ActionsIn(p.GuildID()), 1, 1000)
 		p.OK(err)
 		if len(page) >= n {
 			return
@@ -236,5 +244,110 @@ func (p *post) join(user bus.UserID) {
 		case <-ctx.Done():
 			p.T.Fatal("the join was not counted within 30 s")
 		}
+	}
+}
+
+// TestMessagesCountWhereALimitSaysSo: a spammer meets it, a webhook is nobody, and without
+// a limit no message is kept.
+func TestMessagesCountWhereALimitSaysSo(t *testing.T) {
+	t.Parallel()
+	p := newPost(t, bus.GuildSettings{})
+	_, err := p.Discord.As(p.Member).Send(p.Text, "before the limit")
+	p.OK(err)
+	p.join(1)
+	rules, err := bus.OpenRecords(t.Context(), p.Bus, bus.LimitRules())
+	p.OK(err)
+	r := bus.LimitRule{V: 1, ID: "spam", Name: "Spam", Kind: bus.ActionMessageCreate, Count: 4, Window: 60, Respond: bus.RespondKick, At: time.Now().Add(-time.Minute)}
+	_, err = rules.Put(t.Context(), bus.LimitKey(p.GuildID(), r.ID), r)
+	p.OK(err)
+	p.OK(p.engine.Knows(t.Context(), p.GuildID(), r.ID))
+	hook, token, err := p.Discord.As(p.Owner).CreateWebhook(p.Text, "news")
+	p.OK(err)
+	for i := range 4 {
+		_, err = p.Discord.RunWebhook(hook, token, fmt.Sprint("news ", i))
+		p.OK(err)
+		_, err = p.Discord.As(p.Member).Send(p.Text, fmt.Sprint("spam ", i))
+		p.OK(err)
+	}
+	p.told("Limit met: Spam")
+	if _, here := p.snapshot().Members[p.Member]; here {
+		t.Error("the spammer is still there")
+	}
+	page, _, err := bus.ReadPage(t.Context(), p.Bus, bus.ActionsIn(p.GuildID()), 1, 100)
+	p.OK(err)
+	messages := 0
+	for _, d := range page {
+		if d.Value.Kind == bus.ActionMessageCreate {
+			messages++
+		}
+	}
+	if messages != 4 {
+		t.Errorf("%d messages were kept, want the spammer's 4", messages)
+	}
+}
+
+func (p *post) snapshot() sandbox.Snapshot {
+	s, _ := p.Discord.Snapshot(p.Guild)
+	return s
+}
+
+// TestWhoAGuildTrusts: an exemption holds until its end, and quarantine leaves the role
+// that the guild has set.
+func TestWhoAGuildTrusts(t *testing.T) {
+	t.Parallel()
+	p := newPost(t, bus.GuildSettings{})
+	store, err := settings.Open(t.Context(), p.Bus)
+	p.OK(err)
+	p.OK(store.Change(t.Context(), p.GuildID(), 1, func(v *bus.GuildSettings) error {
+		v.Quarantine = p.Jail.String()
+		v.Exempt = []bus.Exemption{
+			{Grantee: bus.Grantee{User: p.OtherMod.String()}, Until: time.Now().Add(time.Hour)},
+			{Grantee: bus.Grantee{User: p.Mod.String()}, Until: time.Now().Add(-time.Second)},
+		}
+		return nil
+	}))
+	rules, err := bus.OpenRecords(t.Context(), p.Bus, bus.LimitRules())
+	p.OK(err)
+	r := bus.LimitRule{V: 1, ID: "rooms", Name: "Rooms", Kind: bus.ActionChannelAdd, Count: 1, Window: 60, Respond: bus.RespondQuarantine, At: time.Now().Add(-time.Minute)}
+	_, err = rules.Put(t.Context(), bus.LimitKey(p.GuildID(), r.ID), r)
+	p.OK(err)
+	p.OK(p.engine.Knows(t.Context(), p.GuildID(), r.ID))
+	p.ID(p.Discord.As(p.OtherMod).CreateChannel(p.Guild, "trusted", sandbox.TextChannel, 0))
+	p.ID(p.Discord.As(p.Mod).CreateChannel(p.Guild, "not any more", sandbox.TextChannel, 0))
+	alarm := p.told("Limit met: Rooms")
+	if strings.Contains(string(alarm.JSON), p.OtherMod.String()) {
+		t.Errorf("who is trusted was hit: %s", alarm.JSON)
+	}
+	members := p.snapshot().Members
+	if got := members[p.Mod]; len(got) != 1 || got[0] != "quarantine" {
+		t.Errorf("the moderator has %v", got)
+	}
+	if got := members[p.OtherMod]; len(got) != 1 || got[0] != "moderators" {
+		t.Errorf("who is trusted has %v", got)
+	}
+}
+
+// TestARaidGoesOnAfterARestart: a process that knows the raid only from what is stored
+// pauses invites when the one before did not come to it, and lifts the pause in the end.
+func TestARaidGoesOnAfterARestart(t *testing.T) {
+	t.Parallel()
+	p := newPost(t, bus.GuildSettings{})
+	for i := range 6 {
+		p.join(bus.UserID(1000 + i))
+	}
+	await(t, p.raids, "the raid")
+	_, err := p.Discord.As(p.Owner).Do("PUT", "/guilds/"+p.Guild.String()+"/incident-actions", map[string]any{"invites_disabled_until": nil})
+	p.OK(err)
+	second := make(chan protect.RaidNews, 4)
+	e := protect.New(protect.Config{Bot: p.Bot, Self: p.Self, RaidAlert: func(_ context.Context, _ protect.Policy, n protect.RaidNews) { second <- n }}, p.Bus, bustest.Log(t))
+	p.Run(e.Run)
+	<-e.Ready()
+	p.OK(e.Restore(t.Context()))
+	if n := await(t, second, "the raid again"); n.Joins != 6 || n.Over || !p.invitesOff() {
+		t.Errorf("%+v, invites off: %t", n, p.invitesOff())
+	}
+	e.Tick(t.Context(), time.Now().Add(protect.CalmFor))
+	if n := await(t, second, "its end"); !n.Over || p.invitesOff() {
+		t.Errorf("%+v, invites off: %t", n, p.invitesOff())
 	}
 }
