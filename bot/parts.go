@@ -11,6 +11,7 @@ import (
 	"splashtail/bot/general"
 	"splashtail/bot/incident"
 	"splashtail/bot/inquiry"
+	"splashtail/bot/lockdown"
 	"splashtail/bot/moderate"
 	"splashtail/bot/rules"
 	"splashtail/bot/settings"
@@ -25,6 +26,7 @@ type parts struct {
 	keeper   *moderate.Keeper
 	book     *incident.Book
 	guard    protection
+	lockdown *lockdown.Keeper
 	watchers []watcher
 }
 
@@ -59,6 +61,10 @@ func (t *Bot) assemble() error {
 	recorder := incident.NewRecorder(incident.RecorderConfig{Whole: incident.WholeOf(t.bot), People: incident.PeopleOf(t.bot)}, t.b, t.log)
 	p.watchers = append(p.watchers, watcher{events: incident.RecorderEvents(), handle: recorder.Handle})
 	all = append(all, inquiry.Commands(inquiry.Tools{Book: p.book})...)
+	p.lockdown = lockdown.New(lockdown.Config{Bot: t.bot, Bus: t.b, Log: t.log, Instance: t.cfg.Instance, Words: w,
+		Self:     func() string { return t.Self().String() },
+		Settings: func(ctx context.Context, g bus.GuildID) (bus.GuildSettings, error) { return p.settings.Of(ctx, g) }})
+	all = append(all, lockdown.Commands(p.lockdown)...)
 	if t.registry, err = command.NewRegistry(w, all...); err != nil {
 		return err
 	}
@@ -79,6 +85,9 @@ func (p *parts) open(ctx context.Context, b *bus.Bus) (err error) {
 		return err
 	}
 	if err = p.book.Open(ctx); err != nil {
+		return err
+	}
+	if err = p.lockdown.Open(ctx); err != nil {
 		return err
 	}
 	return p.keeper.Open(ctx)

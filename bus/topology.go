@@ -150,7 +150,7 @@ func buckets() []Bucket {
 			KeyTTL: true, // for the marks of removed records
 		},
 		{
-			Name: bucketLeases, Key: "owner.<code>, broker.<instance>, edge.capture, sweep.capture, voice.<guild>, shard.<shards>.<shard>, gateway.<instance>, identify.<bot>.<bucket>, guilds.writer, bot.<shard>, bot.due, claim.<interaction>", History: 1, MaxBytes: 64 * mib, MaxValue: 4 * kib,
+			Name: bucketLeases, Key: "owner.<code>, broker.<instance>, edge.capture, sweep.capture, voice.<guild>, shard.<shards>.<shard>, gateway.<instance>, identify.<bot>.<bucket>, guilds.writer, bot.<shard>, bot.due, bot.lockdown, claim.<interaction>", History: 1, MaxBytes: 64 * mib, MaxValue: 4 * kib,
 			Does:    "Sole rights with a fencing token; they end with their holder.",
 			Storage: Volatile, KeyTTL: true,
 		},
@@ -176,7 +176,7 @@ func buckets() []Bucket {
 			Does: "Settings of guilds. Watched instead of cached; the history says who changed what.",
 		},
 		{
-			Name: bucketGuard, Key: "incident.<guild>.<id>, lockdown.<guild>.<scope>, temporary.<guild>.<user>, pending.<guild>.<id>", History: 1, MaxBytes: 128 * mib, MaxValue: 1 * mib,
+			Name: bucketGuard, Key: "incident.<guild>.<id>, lockdown.<guild>, temporary.<guild>.<user>, pending.<guild>.<id>", History: 1, MaxBytes: 128 * mib, MaxValue: 1 * mib,
 			Does: "What the bot has under way in guilds: incidents and how far their undoing has come, lockdowns with what they replaced.",
 		},
 	}
