@@ -2,7 +2,6 @@ package protect
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -182,30 +181,6 @@ func (e *Engine) Handle(ctx context.Context, d bus.Delivery[bus.Dispatch]) error
 	return nil
 }
 
-// messageOf reads a message. Only guilds with a limit on messages pay for theirs; what a
-// webhook writes has no actor.
-func (e *Engine) messageOf(d bus.Delivery[bus.Dispatch]) (a bus.Action, counts bool, err error) {
-	if d.Value.Guild == 0 || !e.limited(d.Value.Guild, bus.ActionMessageCreate) {
-		return a, false, nil
-	}
-	var m struct {
-		ID      uint64 `json:"id,string"`
-		Channel string `json:"channel_id"`
-		Webhook string `json:"webhook_id"`
-		Author  struct {
-			ID string `json:"id"`
-		} `json:"author"`
-	}
-	if err := json.Unmarshal(d.Value.Data, &m); err != nil {
-		return a, false, bus.Errorf(bus.CodeInvalid, "bad_message", "a message cannot be read: %w", err)
-	}
-	if m.Webhook != "" {
-		return a, false, nil
-	}
-	author, err := bus.ParseUserID(m.Author.ID)
-	return bus.Action{V: 1, ID: m.ID, Guild: d.Value.Guild, Actor: author, Kind: bus.ActionMessageCreate, Target: m.Channel, At: limits.TimeOf(m.ID)}, err == nil, err
-}
-
 // limited says whether a guild counts a kind of action.
 func (e *Engine) limited(g bus.GuildID, kind bus.ActionKind) bool {
 	e.mu.Lock()
@@ -217,25 +192,6 @@ func (e *Engine) limited(g bus.GuildID, kind bus.ActionKind) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.ContainsFunc(c.counter.Limits(), func(r bus.LimitRule) bool { return r.Kind == kind })
-}
-
-// joinOf reads a join.
-func joinOf(d bus.Delivery[bus.Dispatch]) (bus.Action, error) {
-	var m struct {
-		User struct {
-			ID string `json:"id"`
-		} `json:"user"`
-		Joined time.Time `json:"joined_at"`
-	}
-	err := json.Unmarshal(d.Value.Data, &m)
-	if err != nil {
-		return bus.Action{}, bus.Errorf(bus.CodeInvalid, "bad_join", "a join cannot be read: %w", err)
-	}
-	user, err := bus.ParseUserID(m.User.ID)
-	if err != nil {
-		return bus.Action{}, err
-	}
-	return limits.Join(d.Value.Guild, user, m.Joined), nil
 }
 
 // count counts actions, responds at once to the hits that they complete, and keeps all of
