@@ -7,7 +7,8 @@
 // somebody changed meanwhile stays.
 //
 // Read in this order: merge.go (one role or overwrite), view.go (a guild as Discord shows
-// it, and as it would be without locks), plan.go (what a lock closes), keeper.go (who
-// works, and when), work.go (what is done to a guild), tell.go (what people hear of it),
-// commands.go and start.go (/lockdown), incident.go (invites and private messages).
+// it, and as it would be without locks), plan.go (what a lock closes), keeper.go (what
+// is wished), follow.go (when to work), work.go and move.go (what is done to a guild),
+// tell.go (what people hear of it), commands.go and start.go (/lockdown), incident.go
+// (invites and private messages).
 package lockdown

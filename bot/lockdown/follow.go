@@ -26,7 +26,7 @@ func (k *Keeper) hold(ctx context.Context) error {
 		})
 	}()
 	f := &following{k: k, guilds: map[string]*todo{}, done: make(chan finished, atOnce)}
-	err, over := f.loop(ctx, changes, ended)
+	over, err := f.loop(ctx, changes, ended)
 	cancel()
 	for f.running > 0 {
 		<-f.done
@@ -58,17 +58,17 @@ type following struct {
 	running int
 }
 
-// loop returns nil when ctx ends, and the watch's error when that is over first.
-func (f *following) loop(ctx context.Context, changes <-chan bus.Entry[bus.Lockdown], ended <-chan error) (err error, over bool) { //nolint:revive // the error is the result
+// loop returns when ctx ends, or with the watch's error when that is over first.
+func (f *following) loop(ctx context.Context, changes <-chan bus.Entry[bus.Lockdown], ended <-chan error) (over bool, err error) {
 	for {
 		timer := time.NewTimer(f.wait())
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, false
+			return false, nil
 		case err := <-ended:
 			timer.Stop()
-			return errors.Join(errors.New("the watch ended"), err), true
+			return true, errors.Join(errors.New("the watch ended"), err)
 		case e := <-changes:
 			f.note(e)
 		case d := <-f.done:
