@@ -20,7 +20,7 @@ func (g *guild) mayOverwrite(me *member, changed, have Permissions) bool {
 }
 
 // bits are those in which two overwrites differ.
-func (o Overwrite) bits(p Overwrite) Permissions { return o.Allow ^ p.Allow | o.Deny ^ p.Deny }
+func (o Overwrite) bits(p Overwrite) Permissions { return (o.Allow ^ p.Allow) | (o.Deny ^ p.Deny) }
 
 // known says whether an overwrite can be for that id: a role of the guild or a user that exists.
 func (c *call) known(g *guild, target ID, kind int) bool {
