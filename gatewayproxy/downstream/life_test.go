@@ -158,6 +158,24 @@ func TestAResumeWaits(t *testing.T) {
 	w.store = known
 }
 
+// TestAnEarlyBotWaits: one that comes before the process serves is not turned away.
+func TestAnEarlyBotWaits(t *testing.T) {
+	w := newWorld(t, 1, oneGuild)
+	s := must[*Server](t)(New(w.config(), w.b, bustest.Log(t)))
+	h := httptest.NewServer(s)
+	defer h.Close()
+	hello := make(chan struct{})
+	go func() {
+		defer close(hello)
+		connect(t, "ws"+strings.TrimPrefix(h.URL, "http"))
+	}()
+	for s.waiting.Load() == 0 {
+		wait(t.Context(), time.Millisecond)
+	}
+	running(t, s.Run)
+	receive(t, hello)
+}
+
 func TestSilence(t *testing.T) {
 	w := newWorld(t, 1, 1)
 	b := connect(t, w.serve(func(c *Config) { c.Heartbeat = 50 * time.Millisecond }).url)
@@ -226,36 +244,59 @@ func TestRequestsThatAreNoConnection(t *testing.T) {
 	}
 }
 
-// TestASlowReader reads nothing: its connection is cut in time, others get everything
-// meanwhile, and what it missed waits in the stream.
-func TestASlowReader(t *testing.T) {
+// TestSlowReaders take a byte now and then: others get everything meanwhile, nothing is
+// kept in memory for the slow ones, they are cut in time, and what they missed waits in
+// the stream.
+func TestSlowReaders(t *testing.T) {
 	w := newWorld(t, 1, oneGuild)
 	s := w.serve(func(c *Config) {
-		c.Write = 3 * time.Second // a machine that is busy with other tests must not make the quick ones slow
+		c.Write = 2 * time.Second
 		c.Limits.WindowEvents = 100
 	})
+	const n, bots = 2000, 20
+	for range bots {
+		c := dialRaw(t, s.url, "")
+		if err := c.c.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+			t.Fatal(err)
+		}
+		c.identify(t, messagesIntent|contentIntent)
+		running(t, c.nibble)
+	}
 	slow := connectSlow(t, s.url)
 	slow.identify(messagesIntent|contentIntent, "")
 	quick := connect(t, s.url)
 	quick.identify(messagesIntent|contentIntent, "")
-	const n = 2000
-	big := strings.Repeat("0", 4000) + "1"
+	before := memory()
+	big := strings.Repeat("0", 10_000) + "1" // 20 MB in all, for each bot
 	go func() {
 		for range n {
 			w.beginEmit(0, oneGuild, "MESSAGE_CREATE", messageJSON(oneGuild, big))
 		}
 	}()
 	quick.numbers(n)
-	for { // it is cut, not kept for ever
-		if len(s.Sessions()) == 1 {
-			break
-		}
+	if used := int64(memory()) - int64(before); used > 100<<20 {
+		t.Errorf("%d slow bots and %d MB of events take %d MiB", bots, n*10/1000, used>>20)
+	}
+	for len(s.Sessions()) > 1 { // the slow ones are cut, not kept for ever
 		wait(t.Context(), time.Millisecond)
 	}
 	b := connect(t, s.url)
 	b.resume(slow)
 	b.numbers(n)
 	b.until("RESUMED")
+}
+
+// nibble reads a byte now and then until ctx ends.
+func (b *rawBot) nibble(ctx context.Context) error {
+	one := make([]byte, 1)
+	for ctx.Err() == nil {
+		if err := b.c.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+			return nil
+		}
+		_, _ = b.c.Read(one)
+		wait(ctx, 100*time.Millisecond)
+	}
+	return nil
 }
 
 // connectSlow connects with small buffers in the kernel.

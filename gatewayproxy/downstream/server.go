@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -37,6 +38,8 @@ type Server struct {
 
 	ready chan struct{} // closed when bots are served
 	stop  chan struct{} // closed when bots are asked to leave
+
+	waiting atomic.Int64 // requests that came before ready
 
 	mu       sync.Mutex
 	life     context.Context // of all connections; nil before Run and after
@@ -151,6 +154,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse("bad_request", *no)
 		return
 	}
+	s.awaitReady(r.Context())
 	c := s.admitConn(r)
 	if c == nil {
 		w.Header().Set("Retry-After", "5")
@@ -178,6 +182,27 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.serve()
+}
+
+// readyLimit is how long a bot waits for a process that has just started. Some libraries
+// give their session up after ten refusals, which take a moment.
+const readyLimit = 15 * time.Second
+
+// awaitReady returns when bots are served, or after a while.
+func (s *Server) awaitReady(ctx context.Context) {
+	if s.waiting.Add(1) > int64(s.cfg.Limits.Connections) {
+		s.waiting.Add(-1)
+		return
+	}
+	defer s.waiting.Add(-1)
+	late := time.NewTimer(readyLimit)
+	defer late.Stop()
+	select {
+	case <-s.ready:
+	case <-s.stop:
+	case <-late.C:
+	case <-ctx.Done():
+	}
 }
 
 // admitConn counts a connection in; nil when there is no room or nobody serves.
