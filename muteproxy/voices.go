@@ -21,8 +21,15 @@ type voices struct {
 	mu     sync.Mutex
 	epoch  string
 	guilds map[bus.GuildID]*guildVoices
-	shards map[int]bool        // connected, as far as the gateway told
-	alive  map[string]struct{} // processes that hold shards
+	shards map[int]connection
+	alive  map[string]bus.LeaseHolder // processes that hold shards, by their lease
+}
+
+// connection is what the gateway told last about a shard.
+type connection struct {
+	up       bool
+	instance string // the process that told
+	at       time.Time
 }
 
 // guildVoices is a guild as the gateway showed it. It exists once the whole guild was
@@ -43,7 +50,7 @@ type seen struct {
 const maxVoiceGuilds = 50_000
 
 func newVoices(b *bus.Bus, log *slog.Logger, notice func(member)) *voices {
-	return &voices{bus: b, log: log, notice: notice, guilds: map[bus.GuildID]*guildVoices{}, shards: map[int]bool{}, alive: map[string]struct{}{}}
+	return &voices{bus: b, log: log, notice: notice, guilds: map[bus.GuildID]*guildVoices{}, shards: map[int]connection{}, alive: map[string]bus.LeaseHolder{}}
 }
 
 // run follows the gateway until ctx ends.
@@ -88,7 +95,8 @@ func (v *voices) followShards(ctx context.Context) {
 				v.mu.Lock()
 				defer v.mu.Unlock()
 				for _, e := range events {
-					v.shards[e.Value.Shard] = e.Value.Change == bus.ShardIdentified || e.Value.Change == bus.ShardResumed
+					up := e.Value.Change == bus.ShardIdentified || e.Value.Change == bus.ShardResumed
+					v.shards[e.Value.Shard] = connection{up: up, instance: e.Value.Instance, at: e.Value.At}
 				}
 				return nil
 			})
@@ -114,7 +122,7 @@ func (v *voices) followGateways(ctx context.Context) {
 				case e.Deleted:
 					delete(v.alive, e.Key)
 				default:
-					v.alive[e.Key] = struct{}{}
+					v.alive[e.Key] = e.Value
 				}
 				return nil
 			})
@@ -212,10 +220,26 @@ func (v *voices) look(who member) (s seen, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	g := v.guilds[who.guild]
-	if g == nil || !v.shards[g.shard] || len(v.alive) == 0 {
+	if g == nil || !v.trusted(g.shard) {
 		return seen{}, false
 	}
 	return g.members[who.user], true
+}
+
+// trusted says whether a shard shows its guilds as they are. A process that was killed has
+// not said that its connection is lost: only what one that lives has told since its start
+// counts, and only when what it made up for has had the time to come in.
+func (v *voices) trusted(shard int) bool {
+	c := v.shards[shard]
+	if !c.up || time.Since(c.at) <= settleTime {
+		return false
+	}
+	for _, p := range v.alive {
+		if p.Holder == c.instance && !c.at.Before(p.Since) {
+			return true
+		}
+	}
+	return false
 }
 
 // settleTime is how long after a change of ours the gateway may still tell of the time

@@ -24,7 +24,7 @@ func newGateway(r *rig) *gateway {
 	var err error
 	g.lease, err = bus.Acquire(r.t.Context(), r.bus, bus.GatewayLease("test"), 3*time.Second, "test")
 	r.ok(err)
-	_, err = bus.Publish(r.t.Context(), r.bus, bus.ShardSubject(bus.ShardIdentified, 0), bus.ShardEvent{V: 1, Shards: 1, Change: bus.ShardIdentified, At: time.Now()})
+	_, err = bus.Publish(r.t.Context(), r.bus, bus.ShardSubject(bus.ShardIdentified, 0), bus.ShardEvent{V: 1, Shards: 1, Change: bus.ShardIdentified, Instance: "test", At: time.Now()})
 	r.ok(err)
 	var states []map[string]any
 	for _, s := range r.discord.VoiceStates(r.guild) {
@@ -160,7 +160,7 @@ func TestADisconnectedShardIsNotBelieved(t *testing.T) {
 	g := newGateway(r)
 	url, m := r.startKept()
 	g.await(m, r.users[0], func(s seen) bool { return s.Mute })
-	_, err := bus.Publish(t.Context(), r.bus, bus.ShardSubject(bus.ShardDisconnected, 0), bus.ShardEvent{V: 1, Shards: 1, Change: bus.ShardDisconnected, At: time.Now()})
+	_, err := bus.Publish(t.Context(), r.bus, bus.ShardSubject(bus.ShardDisconnected, 0), bus.ShardEvent{V: 1, Shards: 1, Change: bus.ShardDisconnected, Instance: "test", At: time.Now()})
 	r.ok(err)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
