@@ -297,7 +297,7 @@ func (g *guild) stillAway(u bus.UserID, m *memberWork) bool {
 	if !known || s.inVoice {
 		return false
 	}
-	m.last = refusal{reason: reasonNotInVoice, code: rec.Failed.Code, member: true, absent: true}
+	m.last = refusal{reason: reasonNotInVoice, code: rec.Failed.Code, member: true}
 	return true
 }
 

@@ -17,7 +17,6 @@ type refusal struct {
 	detail string
 
 	member   bool          // the member's fault: no other lane would fare better
-	absent   bool          // the member is not in voice: owed unmutes wait for them
 	laneOut  time.Duration // the lane rests for this guild
 	tokenOut bool          // the token is no good anywhere
 	limited  bool          // a rate limit; the wish waits and nobody is to blame
@@ -47,7 +46,7 @@ func judge(err error) refusal {
 	case api.Status == http.StatusTooManyRequests:
 		r.reason, r.limited = "rate_limited", true
 	case api.Code == discord.CodeNotInVoice:
-		r.reason, r.member, r.absent = reasonNotInVoice, true, true
+		r.reason, r.member = reasonNotInVoice, true
 	case api.Code == discord.CodeUnknownMember || api.Code == discord.CodeUnknownUser:
 		r.reason, r.member = "unknown_member", true
 	case api.Status == http.StatusUnauthorized:

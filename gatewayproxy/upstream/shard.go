@@ -158,7 +158,8 @@ func (s *shard) isLive(how bus.ShardChange) {
 	s.tell(bus.ShardEvent{Change: how})
 }
 
-// tell puts a change on the bus. Nobody's correctness depends on it.
+// tell puts a change on the bus, for people, and for muteproxy, which trusts the voice
+// states of a shard only while it is told that the shard is connected.
 func (s *shard) tell(ev bus.ShardEvent) {
 	ev.V, ev.Shard, ev.Shards, ev.Instance, ev.At = 1, s.number, s.u.shards, s.u.cfg.Instance, time.Now().UTC()
 	if err := bus.PublishLater(s.u.b, bus.ShardSubject(ev.Change, s.number), ev); err != nil {
