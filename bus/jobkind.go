@@ -1,0 +1,14 @@
+package bus
+
+// JobKind names what a job does. It is a token of subjects: lower-case words, joined by dashes.
+type JobKind string
+
+// The kinds of jobs.
+const (
+	JobBackupCreate    JobKind = "backup-create"
+	JobBackupRestore   JobKind = "backup-restore"
+	JobBackupScheduled JobKind = "backup-scheduled" // makes a backup by a guild's schedule, and lets old ones go
+	JobMessagePrune    JobKind = "message-prune"
+	JobPunishmentEnd   JobKind = "punishment-end" // lifts a temporary punishment
+	JobIncidentUndo    JobKind = "incident-undo"
+)
