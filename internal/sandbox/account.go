@@ -64,7 +64,7 @@ func listOwnGuilds(c *call) (any, *apiError) {
 			continue
 		}
 		w := wireOwnGuild{
-			ID: id, Name: g.name, Icon: g.set.icon, Banner: g.set.banner, Owner: g.owner == c.me.id,
+			ID: id, Name: g.name, Icon: g.set.icon.wire(), Banner: g.set.banner.wire(), Owner: g.owner == c.me.id,
 			Permissions: g.rolePermissions(me), Features: append([]string{}, g.set.features...),
 		}
 		if counts {

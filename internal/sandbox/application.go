@@ -55,6 +55,7 @@ type user struct {
 	name       string
 	globalName string
 	bot        bool
+	avatar     *string
 }
 
 // AddApplication makes a bot with its user. It fails when the token is taken, holds white space, or the sandbox is full.

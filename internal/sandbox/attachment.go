@@ -4,18 +4,23 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"image"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
 	"io"
 	"mime"
 	"mime/multipart"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Bounds of files in one message.
 const (
 	maxFiles  = 10
 	maxFile   = 10 << 20
-	maxUpload = 32 << 20 // a whole multipart body
+	maxUpload = maxFiles*maxFile + maxBody // a whole multipart body
 )
 
 // file is one file of a multipart body.
@@ -35,12 +40,61 @@ type wireAttachment struct {
 	ContentType string `json:"content_type,omitempty"`
 	Description string `json:"description,omitempty"`
 	Ephemeral   bool   `json:"ephemeral,omitempty"`
+	Width       int    `json:"width,omitempty"`
+	Height      int    `json:"height,omitempty"`
 }
 
-// attachment is a file that was sent. The sandbox keeps its bytes for tests; its URL leads nowhere.
+// attachment is a file that was sent. Its URL is made when somebody looks.
 type attachment struct {
 	wireAttachment
-	data []byte
+	path string // on the CDN
+	cdn  *cdn
+	blob
+}
+
+func (a attachment) wire() wireAttachment {
+	w := a.wireAttachment
+	w.URL = a.cdn.sign(a.path, time.Now())
+	w.ProxyURL = w.URL
+	return w
+}
+
+// attachmentAt finds a file by the parts of its path. Files come right before their message in the order of ids; those that
+// an edit added are looked for in all messages.
+func (d *Discord) attachmentAt(channel, file, name string) (blob, bool) {
+	ch := d.channelAt(channel)
+	id, err := ParseID(file)
+	if ch == nil || err != nil {
+		return blob{}, false
+	}
+	in := func(m *chatMessage) (blob, bool) {
+		for _, a := range m.attachments {
+			if a.ID == id && a.Filename == name {
+				return a.blob, true
+			}
+		}
+		return blob{}, false
+	}
+	if at := ch.below(id); at < len(ch.messages) {
+		if b, ok := in(ch.messages[at]); ok {
+			return b, true
+		}
+	}
+	for _, m := range ch.messages {
+		if b, ok := in(m); ok {
+			return b, true
+		}
+	}
+	return blob{}, false
+}
+
+// channelAt finds a channel, a thread or a direct channel by its id in a path.
+func (d *Discord) channelAt(s string) *channel {
+	id, _ := ParseID(s)
+	if g := d.guilds[d.places[id]]; g != nil {
+		return g.place(id)
+	}
+	return d.direct[id]
 }
 
 // messageForm gives the JSON of a message and its files, from a JSON body or from a form with payload_json.
@@ -115,12 +169,39 @@ func (d *Discord) attach(bad *formErrors, channel ID, keys map[string]json.RawMe
 	}
 	for _, f := range files {
 		id := d.newID()
-		url := "https://cdn.discordapp.com/attachments/" + channel.String() + "/" + id.String() + "/" + f.name
-		kept = append(kept, attachment{wireAttachment{
-			ID: id, Filename: f.name, Size: len(f.data), URL: url, ProxyURL: url, ContentType: f.kind, Description: f.description,
-		}, f.data})
+		kept = append(kept, d.newAttachment(channel, id, f.name, len(f.data), f.description, blob{kind: f.kind, data: f.data}))
 	}
 	return kept
+}
+
+// newAttachment makes a file of a channel. Of its name only what a path can hold stays.
+func (d *Discord) newAttachment(channel, id ID, name string, size int, description string, b blob) attachment {
+	name = strings.Map(func(r rune) rune {
+		if r == '/' || r == '\\' || r == '?' || r == '#' || r < ' ' {
+			return '_'
+		}
+		return r
+	}, name)
+	if name == "" {
+		name = "unknown"
+	}
+	w := wireAttachment{ID: id, Filename: name, Size: size, ContentType: b.kind, Description: description}
+	w.Width, w.Height = dimensions(b.data)
+	return attachment{w, "/attachments/" + channel.String() + "/" + id.String() + "/" + name, d.cdn, b}
+}
+
+// dimensions are those of a picture, zero for other files.
+func dimensions(data []byte) (width, height int) {
+	var c image.Config // stays zero for what is none
+	switch r := bytes.NewReader(data); imageKind(data) {
+	case "image/png":
+		c, _ = png.DecodeConfig(r)
+	case "image/jpeg":
+		c, _ = jpeg.DecodeConfig(r)
+	case "image/gif":
+		c, _ = gif.DecodeConfig(r)
+	}
+	return c.Width, c.Height
 }
 
 // describe reads one entry of attachments: the id of one that is there, to keep it, or the number of a file that comes with

@@ -35,8 +35,32 @@ const (
 	AuditWebhookCreate     = 50
 	AuditWebhookUpdate     = 51
 	AuditWebhookDelete     = 52
+	AuditEmojiCreate       = 60
+	AuditEmojiUpdate       = 61
+	AuditEmojiDelete       = 62
 	AuditMessageDelete     = 72
 	AuditMessageBulkDelete = 73
+	AuditMessagePin        = 74
+	AuditMessageUnpin      = 75
+	AuditStickerCreate     = 90
+	AuditStickerUpdate     = 91
+	AuditStickerDelete     = 92
+	AuditEventCreate       = 100
+	AuditEventUpdate       = 101
+	AuditEventDelete       = 102
+	AuditThreadCreate      = 110
+	AuditThreadUpdate      = 111
+	AuditThreadDelete      = 112
+	AuditSoundCreate       = 130
+	AuditSoundUpdate       = 131
+	AuditSoundDelete       = 132
+	AuditRuleCreate        = 140
+	AuditRuleUpdate        = 141
+	AuditRuleDelete        = 142
+	AuditPromptCreate      = 163
+	AuditPromptUpdate      = 164
+	AuditPromptDelete      = 165
+	AuditOnboardingUpdate  = 167
 )
 
 // AuditEntry is one line of a guild's audit log: what a bot or a person changed, and why it said it did.
@@ -148,7 +172,7 @@ func rawJSON(v any) json.RawMessage {
 func noChanges(action int) bool {
 	switch action {
 	case AuditMemberKick, AuditMemberPrune, AuditMemberBanAdd, AuditMemberBanRemove, AuditMemberMove, AuditMemberDisconnect,
-		AuditBotAdd, AuditMessageDelete, AuditMessageBulkDelete:
+		AuditBotAdd, AuditMessageDelete, AuditMessageBulkDelete, AuditMessagePin, AuditMessageUnpin:
 		return true
 	}
 	return false

@@ -150,7 +150,7 @@ func (c *call) sendAnswer(u *use, m *chatMessage, allowed allowedMentions) {
 // place finds a channel, of a guild or a direct one, without asking who may see it.
 func (c *call) place(id ID) (*channel, *guild) {
 	if g := c.d.guilds[c.d.places[id]]; g != nil {
-		return g.channels[id], g
+		return g.place(id), g
 	}
 	return c.d.direct[id], nil
 }

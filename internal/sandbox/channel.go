@@ -16,6 +16,7 @@ const (
 	NewsChannel     = 5
 	StageChannel    = 13
 	ForumChannel    = 15
+	MediaChannel    = 16
 )
 
 // maxChildren is how many channels a category takes; Discord does not document it.
@@ -56,7 +57,10 @@ type channel struct {
 	tags       []wireTag
 
 	messages []*chatMessage // ascending ids, the newest maxMessages
-	last     ID             // the newest message that there ever was
+	last     ID             // the newest message that there ever was, of a forum the newest post
+	pins     int            // how many of messages are pinned
+	pinnedAt time.Time      // when one was last
+	thread   *thread        // nil: none
 	ends     [2]*user       // of a direct channel: the bot and the person
 }
 
@@ -70,9 +74,8 @@ func newChannel(id, guild ID, name string, kind int) *channel {
 
 func (ch *channel) voice() bool { return ch.kind == VoiceChannel || ch.kind == StageChannel }
 
-// holdsMessages says whether there is a place for messages: everywhere but in categories and forums, whose posts are
-// threads, which the sandbox has not.
-func (ch *channel) holdsMessages() bool { return ch.kind != CategoryChannel && ch.kind != ForumChannel }
+// holdsMessages says whether there is a place for messages: everywhere but in categories and forums, whose posts are threads.
+func (ch *channel) holdsMessages() bool { return ch.kind != CategoryChannel && !ch.postable() }
 
 // auditKeys are the properties of a channel that the audit log shows.
 func (ch *channel) auditKeys(g *guild) []auditKey {
@@ -123,7 +126,7 @@ func (d *Discord) SetParent(guildID, channelID, parent ID) error {
 }
 
 func guildChannelTypes() []int {
-	return []int{TextChannel, VoiceChannel, CategoryChannel, NewsChannel, StageChannel, ForumChannel}
+	return []int{TextChannel, VoiceChannel, CategoryChannel, NewsChannel, StageChannel, ForumChannel, MediaChannel}
 }
 
 // putChannel adds a channel to a guild and tells it.
@@ -190,11 +193,11 @@ func (c *call) channelFor() (*channel, *guild, *member, *apiError) {
 		return nil, nil, nil, unknownChannel()
 	}
 	c.guild = g.id
-	ch, me := g.channels[id], g.members[c.me.id]
+	ch, me := g.place(id), g.members[c.me.id]
 	switch {
 	case ch == nil:
 		return nil, nil, nil, unknownChannel()
-	case me == nil, !g.channelPermissions(me, ch, c.now).Has(ViewChannel):
+	case me == nil, !g.sees(me, ch, c.now):
 		return nil, nil, nil, missingAccess()
 	}
 	return ch, g, me, nil
@@ -230,18 +233,26 @@ func getChannel(c *call) (any, *apiError) {
 	if g == nil {
 		return newWireDirect(ch, c.me), nil
 	}
+	if ch.thread != nil {
+		w := newWireThread(ch)
+		w.Member = ch.member(c.me.id)
+		return w, nil
+	}
 	return newWireChannel(g, ch), nil
 }
 
-// deleteChannel also ends what hangs on a channel: its children lose their parent, people in it leave voice, its webhooks
+// deleteChannel also ends what hangs on a channel: its children lose their parent, its threads are gone, people in it leave voice, its webhooks
 // and invites are gone.
 func deleteChannel(c *call) (any, *apiError) {
-	ch, g, _, err := c.channelFor()
+	ch, g, me, err := c.channelFor()
 	if err != nil {
 		return nil, err
 	}
 	if g == nil {
 		return newWireDirect(ch, c.me), nil // closes it for the caller; the other end keeps it
+	}
+	if ch.thread != nil {
+		return c.deleteThread(ch, g, me)
 	}
 	ch, g, _, err = c.guildChannelWith(ManageChannels)
 	if err != nil {
@@ -260,6 +271,10 @@ func deleteChannel(c *call) (any, *apiError) {
 }
 
 func (c *call) unhang(g *guild, ch *channel) {
+	for _, t := range g.threadsOf(func(t *channel) bool { return t.parent == ch.id }) {
+		delete(g.threads, t.id) // Discord tells of the channel only
+		delete(c.d.places, t.id)
+	}
 	for _, id := range sortedIDs(g.channels) {
 		if child := g.channels[id]; child.parent == ch.id {
 			child.parent = 0

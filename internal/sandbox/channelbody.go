@@ -54,7 +54,7 @@ func parseChannel(keys map[string]json.RawMessage, create bool) (channelBody, *a
 	read(&bad, keys, "topic", &b.topic, asText(0, 4096))
 	read(&bad, keys, "nsfw", &b.nsfw, asBool)
 	read(&bad, keys, "rate_limit_per_user", &b.slowmode, asRange(0, 21600))
-	read(&bad, keys, "bitrate", &b.bitrate, asRange(8000, 96000))
+	read(&bad, keys, "bitrate", &b.bitrate, asRange(8000, 384000))
 	read(&bad, keys, "user_limit", &b.userLimit, asRange(0, 10000))
 	read(&bad, keys, "parent_id", &b.parent, asID)
 	read(&bad, keys, "permission_overwrites", &b.overwrites, asOverwrites)
@@ -156,7 +156,7 @@ func (b channelBody) apply(d *Discord, ch *channel) {
 		set(&ch.userLimit, b.userLimit)
 		set(&ch.quality, b.quality)
 	}
-	if ch.kind == ForumChannel {
+	if ch.postable() {
 		setPointer(&ch.sortOrder, b.sortOrder)
 		set(&ch.layout, b.layout)
 		setPointer(&ch.reaction, b.reaction)

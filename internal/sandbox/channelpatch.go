@@ -50,7 +50,7 @@ func createChannel(c *call) (any, *apiError) {
 
 // mayHold says whether a guild has channels of that type: news, stages and forums are for communities.
 func (g *guild) mayHold(kind int) *apiError {
-	if !g.community() && slices.Contains([]int{NewsChannel, StageChannel, ForumChannel}, kind) {
+	if !g.community() && slices.Contains([]int{NewsChannel, StageChannel, ForumChannel, MediaChannel}, kind) {
 		return wrongChannelType()
 	}
 	return nil
@@ -89,9 +89,14 @@ func (c *call) adopt(g *guild, ch *channel, parent field[ID]) *apiError {
 // patchChannel changes all or nothing. Overwrites also need MANAGE_ROLES, and a bot may change name and topic only twice in
 // ten minutes, which its bucket does not show.
 func patchChannel(c *call) (any, *apiError) {
-	ch, g, me, err := c.guildChannelWith(ManageChannels)
-	if err != nil {
+	ch, g, me, err := c.guildChannelWith(ViewChannel)
+	switch {
+	case err != nil:
 		return nil, err
+	case ch.thread != nil:
+		return c.patchThread(ch, g, me)
+	case !c.mayIn(ch, g, me, ManageChannels):
+		return nil, missingPermissions()
 	}
 	keys, err := c.objectBody(false)
 	if err != nil {

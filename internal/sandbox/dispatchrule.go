@@ -124,13 +124,13 @@ func (g *guild) mayReceive(m *member, e *dispatch) bool {
 		p := g.basePermissions(m, now)
 		return p.Has(BanMembers) || p.Has(ViewAuditLog)
 	case "INVITE_CREATE", "INVITE_DELETE":
-		c := g.channels[e.about.ChannelID]
+		c := g.place(e.about.ChannelID)
 		return c == nil || g.channelPermissions(m, c, now).Has(ManageChannels)
 	case "AUTO_MODERATION_ACTION_EXECUTION":
 		return g.basePermissions(m, now).Has(ManageGuild)
 	}
-	if c := g.channels[e.about.ChannelID]; c != nil && ofChannel(e.name) {
-		return g.channelPermissions(m, c, now).Has(ViewChannel)
+	if c := g.place(e.about.ChannelID); c != nil && ofChannel(e.name) {
+		return g.sees(m, c, now)
 	}
 	return true
 }

@@ -96,6 +96,37 @@ func invalidRole() *apiError { return fail(http.StatusBadRequest, 50028, "Invali
 func tooOldToDelete() *apiError {
 	return fail(http.StatusBadRequest, 50034, "You can only bulk delete messages that are under 14 days old.")
 }
+func unknownEmoji() *apiError   { return fail(http.StatusNotFound, 10014, "Unknown Emoji") }
+func unknownSticker() *apiError { return fail(http.StatusNotFound, 10060, "Unknown sticker") }
+func unknownSound() *apiError   { return fail(http.StatusNotFound, 10097, "Unknown sound") }
+func fileTooLarge() *apiError {
+	return fail(http.StatusBadRequest, 50045, "File uploaded exceeds the maximum size")
+}
+func fileInvalid() *apiError { return fail(http.StatusBadRequest, 50046, "Invalid file uploaded") }
+func onSystemMessage() *apiError {
+	return fail(http.StatusForbidden, 50021, "Cannot execute action on a system message")
+}
+func unknownTag() *apiError { return fail(http.StatusNotFound, 10087, "Unknown tag") }
+func tagRequired() *apiError {
+	return fail(http.StatusBadRequest, 40067, "A tag is required to create a forum post in this channel")
+}
+func threadArchived() *apiError { return fail(http.StatusBadRequest, 50083, "Thread is archived") }
+func threadExists() *apiError {
+	return fail(http.StatusBadRequest, 160004, "A thread has already been created for this message")
+}
+func threadLocked() *apiError { return fail(http.StatusBadRequest, 160005, "Thread is locked") }
+func webhookNeedsThread() *apiError {
+	return fail(http.StatusBadRequest, 220001, "Webhooks posted to forum channels must have a thread_name or thread_id")
+}
+func webhookTwoThreads() *apiError {
+	return fail(http.StatusBadRequest, 220002, "Webhooks posted to forum channels cannot have both a thread_name and thread_id")
+}
+func webhookNoThread() *apiError {
+	return fail(http.StatusBadRequest, 220003, "Webhooks can only create threads in forum channels")
+}
+func boostsNeeded() *apiError {
+	return fail(http.StatusForbidden, 50101, "This server needs more boosts to perform this action")
+}
 func neededByCommunity() *apiError {
 	return fail(http.StatusBadRequest, 50074, "Cannot delete a channel required for Community guilds")
 }

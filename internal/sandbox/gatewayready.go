@@ -106,12 +106,12 @@ type guildCreate struct {
 	MemberCount     int               `json:"member_count"`
 	Members         []wireMember      `json:"members"`
 	Channels        []wireChannel     `json:"channels"`
-	Threads         []struct{}        `json:"threads"`
+	Threads         []wireThread      `json:"threads"`
 	VoiceStates     []guildVoiceState `json:"voice_states"`
 	Presences       []wirePresence    `json:"presences"`
 	StageInstances  []struct{}        `json:"stage_instances"`
 	ScheduledEvents []struct{}        `json:"guild_scheduled_events"`
-	Sounds          []struct{}        `json:"soundboard_sounds"`
+	Sounds          []wireSound       `json:"soundboard_sounds"`
 }
 
 // newGuildCreate shows a guild to a session. Without the presence intent, members are only the bot and whoever is in voice;
@@ -120,9 +120,9 @@ func (d *Discord) newGuildCreate(g *guild, s *gatewaySession, unavailable *bool)
 	me := g.members[s.app.user.id]
 	w := guildCreate{
 		wireGuild: newWireGuild(g), Unavailable: unavailable, JoinedAt: wireTime(me.joined), Large: len(g.members) > s.large,
-		MemberCount: len(g.members), Members: []wireMember{}, Channels: wireChannels(g), Threads: []struct{}{},
+		MemberCount: len(g.members), Members: []wireMember{}, Channels: wireChannels(g), Threads: g.threadsFor(me),
 		VoiceStates: []guildVoiceState{}, Presences: []wirePresence{}, StageInstances: []struct{}{},
-		ScheduledEvents: []struct{}{}, Sounds: []struct{}{},
+		ScheduledEvents: []struct{}{}, Sounds: wireSounds(g, false),
 	}
 	sees := s.intents&IntentGuildPresences != 0
 	for _, id := range sortedIDs(g.members) {

@@ -14,6 +14,11 @@ type guild struct {
 	created  time.Time
 	roles    map[ID]*role // the one with the guild's id is @everyone
 	channels map[ID]*channel
+	threads  map[ID]*channel
+	emojis   map[ID]*emoji
+	stickers map[ID]*sticker
+	sounds   map[ID]*sound
+	tier     int // of boosts
 	members  map[ID]*member
 	mfa      bool
 	set      guildSettings
@@ -37,7 +42,8 @@ func (d *Discord) AddGuild(name string, owner ID) (ID, error) {
 	}
 	g := &guild{
 		id: d.newID(), name: name, owner: owner, created: time.Now(),
-		roles: map[ID]*role{}, channels: map[ID]*channel{}, members: map[ID]*member{},
+		roles: map[ID]*role{}, channels: map[ID]*channel{}, threads: map[ID]*channel{},
+		emojis: map[ID]*emoji{}, stickers: map[ID]*sticker{}, sounds: map[ID]*sound{}, members: map[ID]*member{},
 		bans: map[ID]ban{}, webhooks: map[ID]*webhook{}, invites: map[string]*invite{}, set: freshSettings(),
 		audit: newRing[AuditEntry](orDefault(d.cfg.AuditLog, 4096)),
 	}

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -10,9 +9,11 @@ import (
 // guildSettings are the properties of a guild that PATCH /guilds/{guild_id} changes, names aside.
 type guildSettings struct {
 	description   *string
-	icon          *string // hashes of the pictures
-	splash        *string
-	banner        *string
+	icon          picture
+	splash        picture
+	discovery     picture
+	banner        picture
+	header        *string // of the home page; a hash that nothing is behind
 	verification  int
 	notifications int
 	filter        int
@@ -41,14 +42,16 @@ func (s *guildSettings) forget(channel ID) {
 	}
 }
 
-func (g *guild) community() bool { return slices.Contains(g.set.features, "COMMUNITY") }
+func (g *guild) community() bool { return g.has("COMMUNITY") }
+
+func (g *guild) has(feature string) bool { return slices.Contains(g.set.features, feature) }
 
 // auditKeys are the properties of a guild that the audit log shows. That features are among them is a guess.
 func (g *guild) auditKeys() []auditKey {
 	s := &g.set
 	return []auditKey{
-		{"name", g.name}, {"description", s.description}, {"icon_hash", s.icon}, {"splash_hash", s.splash},
-		{"banner_hash", s.banner}, {"verification_level", s.verification}, {"default_message_notifications", s.notifications},
+		{"name", g.name}, {"description", s.description}, {"icon_hash", s.icon.wire()}, {"splash_hash", s.splash.wire()},
+		{"discovery_splash_hash", s.discovery.wire()}, {"home_header", s.header}, {"banner_hash", s.banner.wire()}, {"verification_level", s.verification}, {"default_message_notifications", s.notifications},
 		{"explicit_content_filter", s.filter}, {"preferred_locale", s.locale}, {"afk_timeout", s.afkTimeout},
 		{"afk_channel_id", nullableID(s.afk)}, {"system_channel_id", nullableID(s.system)}, {"system_channel_flags", s.systemFlags},
 		{"rules_channel_id", nullableID(s.rules)}, {"public_updates_channel_id", nullableID(s.updates)},
@@ -81,9 +84,11 @@ type guildBody struct {
 	name          field[string]
 	owner         field[ID]
 	description   field[string]
-	icon          field[string]
-	splash        field[string]
-	banner        field[string]
+	icon          field[picture]
+	splash        field[picture]
+	discovery     field[picture]
+	banner        field[picture]
+	header        field[string]
 	verification  field[int]
 	notifications field[int]
 	filter        field[int]
@@ -108,6 +113,8 @@ func parseGuild(keys map[string]json.RawMessage) (guildBody, *apiError) {
 	read(&bad, keys, "icon", &b.icon, asPicture)
 	read(&bad, keys, "splash", &b.splash, asPicture)
 	read(&bad, keys, "banner", &b.banner, asPicture)
+	read(&bad, keys, "discovery_splash", &b.discovery, asPicture)
+	read(&bad, keys, "home_header", &b.header, asText(0, 100))
 	read(&bad, keys, "verification_level", &b.verification, asChoice(0, 1, 2, 3, 4))
 	read(&bad, keys, "default_message_notifications", &b.notifications, asChoice(0, 1))
 	read(&bad, keys, "explicit_content_filter", &b.filter, asChoice(0, 1, 2))
@@ -216,9 +223,11 @@ func (c *call) maySettle(g *guild, me *member, next *guildSettings) *apiError {
 
 func (b guildBody) apply(s *guildSettings) {
 	setPointer(&s.description, b.description)
-	setPointer(&s.icon, b.icon)
-	setPointer(&s.splash, b.splash)
-	setPointer(&s.banner, b.banner)
+	set(&s.icon, b.icon)
+	set(&s.splash, b.splash)
+	set(&s.discovery, b.discovery)
+	set(&s.banner, b.banner)
+	setPointer(&s.header, b.header)
 	set(&s.verification, b.verification)
 	set(&s.notifications, b.notifications)
 	set(&s.filter, b.filter)
@@ -244,22 +253,12 @@ func (b guildBody) apply(s *guildSettings) {
 func guildRoutes() []route {
 	const one = "/guilds/{guild_id}"
 	return []route{
-		{method: "PATCH", pattern: one, bucket: "guild-patch", limit: per(5, 10*time.Second), handle: patchGuild},
+		{method: "PATCH", pattern: one, bucket: "guild-patch", limit: per(5, 10*time.Second), body: maxPictureBody, handle: patchGuild},
 		{method: "GET", pattern: one + "/audit-logs", bucket: "audit-log", limit: per(10, 10*time.Second), handle: listAuditLog},
 		{method: "PUT", pattern: one + "/incident-actions", bucket: "incident-actions", limit: per(5, 10*time.Second), handle: putIncidentActions},
 		{method: "GET", pattern: one + "/prune", bucket: "prune", limit: per(2, 10*time.Second), handle: countPrune},
 		{method: "POST", pattern: one + "/prune", bucket: "prune", limit: per(2, 10*time.Second), handle: beginPrune},
 	}
-}
-
-// asPicture takes a picture as data and keeps its hash.
-func asPicture(bad *formErrors, key string, raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) != nil || len(s) < 11 || s[:11] != "data:image/" {
-		bad.add("IMAGE_INVALID", "Invalid image data", key)
-		return ""
-	}
-	return fmt.Sprintf("%x", hashToken(s))[:32]
 }
 
 func asLocale(bad *formErrors, key string, raw json.RawMessage) string {

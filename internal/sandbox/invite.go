@@ -83,7 +83,7 @@ func newWireInvite(g *guild, i *invite) wireInvite {
 	return wireInvite{
 		Code: i.code, Inviter: newWireUser(i.inviter), MaxAge: i.maxAge, CreatedAt: wireTime(i.at), ExpiresAt: i.expires(),
 		Guild: wireInviteGuild{
-			ID: g.id, Name: g.name, Splash: g.set.splash, Banner: g.set.banner, Description: g.set.description, Icon: g.set.icon,
+			ID: g.id, Name: g.name, Splash: g.set.splash.wire(), Banner: g.set.banner.wire(), Description: g.set.description, Icon: g.set.icon.wire(),
 			Features: append([]string{}, g.set.features...), Verification: g.set.verification,
 		},
 		GuildID: g.id, Channel: wireInviteChannel{ch.id, ch.kind, ch.name}, Uses: i.uses, MaxUses: i.maxUses, Temporary: i.temporary,
@@ -176,7 +176,7 @@ func createInvite(c *call) (any, *apiError) {
 			return nil, missingPermissions()
 		}
 	}
-	if ch.kind == CategoryChannel {
+	if ch.kind == CategoryChannel || ch.thread != nil {
 		return nil, wrongChannelType()
 	}
 	if len(g.invites) >= maxInvites {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -9,7 +10,7 @@ import (
 )
 
 // maxMessages is how many messages a channel keeps; older ones are forgotten without an event.
-const maxMessages = 10_000
+const maxMessages = 250_000
 
 // Message types and flags, with Discord's numbers.
 const (
@@ -31,7 +32,13 @@ type chatMessage struct {
 	at, edited         time.Time
 	nonce              json.RawMessage
 	tts, everyone      bool
-	replyTo            ID
+	replyTo            ID           // the message that it answers or refers to
+	answered           *chatMessage // that message when it is at hand
+	refersTo           ID           // the channel of it, when that is another one
+	thread             *channel     // that was made of it
+	pinned             time.Time    // zero: not
+	deleted            bool
+	reactions          []reaction
 	answers            *use // the interaction that it belongs to
 	messageContent
 	mentions     []*user
@@ -73,31 +80,73 @@ type wireMessage struct {
 	AppID        ID               `json:"application_id,omitzero"`
 	Reference    *wireReference   `json:"message_reference,omitempty"`
 	Interaction  *wireUseMeta     `json:"interaction_metadata,omitempty"`
+	Thread       *wireThread      `json:"thread,omitempty"`
+	Reactions    []wireReacted    `json:"reactions,omitempty"`
+	Referenced   *wireReferenced  `json:"referenced_message,omitempty"`
+}
+
+// wireReferenced is the message that a message answers, null when that is deleted.
+type wireReferenced struct{ message *wireMessage }
+
+func (r wireReferenced) MarshalJSON() ([]byte, error) {
+	return json.Marshal(r.message)
+}
+
+func (w *wireMessage) referenced() *wireMessage {
+	if w.Referenced == nil {
+		return nil
+	}
+	return w.Referenced.message
 }
 
 type wireReference struct {
 	Type      int `json:"type"`
 	ChannelID ID  `json:"channel_id"`
-	MessageID ID  `json:"message_id"`
+	MessageID ID  `json:"message_id,omitzero"`
 	GuildID   ID  `json:"guild_id,omitzero"`
 }
 
+// system says whether Discord wrote a message itself: such ones are not pinned, edited or made threads of.
+func (m *chatMessage) system() bool {
+	return m.kind != plainMessage && m.kind != replyMessage && m.kind != commandMessage
+}
+
+// newWireMessage shows a message with the one that it answers.
 func newWireMessage(m *chatMessage) wireMessage {
+	w := newPlainMessage(m)
+	if m.answered != nil {
+		answered := newPlainMessage(m.answered)
+		w.Referenced = &wireReferenced{&answered}
+		if m.answered.deleted {
+			w.Referenced.message = nil
+		}
+	}
+	return w
+}
+
+func newPlainMessage(m *chatMessage) wireMessage {
 	w := wireMessage{
 		Type: m.kind, Content: m.content, Mentions: []wireUser{}, MentionRoles: append([]ID{}, m.mentionRoles...),
 		Attachments: []wireAttachment{}, Embeds: append([]wireEmbed{}, m.embeds...), Timestamp: wireTime(m.at),
 		Edited: nullableTime{m.edited}, Flags: m.flags, Components: append([]map[string]any{}, m.components...), ID: m.id,
 		ChannelID: m.channel, Author: newWireUser(m.author), Everyone: m.everyone, TTS: m.tts, Nonce: m.nonce,
-		WebhookID: m.webhook, AppID: m.app,
+		WebhookID: m.webhook, AppID: m.app, Pinned: !m.pinned.IsZero(),
 	}
 	for _, u := range m.mentions {
 		w.Mentions = append(w.Mentions, newWireUser(u))
 	}
 	for _, a := range m.attachments {
-		w.Attachments = append(w.Attachments, a.wireAttachment)
+		w.Attachments = append(w.Attachments, a.wire())
 	}
-	if m.replyTo != 0 {
-		w.Reference = &wireReference{ChannelID: m.channel, MessageID: m.replyTo, GuildID: m.guild}
+	for _, r := range m.reactions {
+		w.Reactions = append(w.Reactions, r.wire())
+	}
+	if m.thread != nil {
+		t := newWireThread(m.thread)
+		w.Thread = &t
+	}
+	if m.replyTo != 0 || m.refersTo != 0 {
+		w.Reference = &wireReference{ChannelID: cmp.Or(m.refersTo, m.channel), MessageID: m.replyTo, GuildID: m.guild}
 	}
 	if m.answers != nil {
 		w.Interaction = newWireUseMeta(m.answers)
@@ -105,29 +154,48 @@ func newWireMessage(m *chatMessage) wireMessage {
 	return w
 }
 
+// forget keeps the counts when a message is about to go.
+func (ch *channel) forget(m *chatMessage) {
+	m.deleted = true
+	if !m.pinned.IsZero() {
+		ch.pins--
+	}
+	if t := ch.thread; t != nil && m.counts(ch) {
+		t.count--
+	}
+}
+
+// counts says whether a message is one of those that a thread counts: not the first one.
+func (m *chatMessage) counts(ch *channel) bool {
+	return m.id != ch.id && m.kind != threadStarterMessage
+}
+
 // put adds a message to its channel.
 func (ch *channel) put(m *chatMessage) {
 	if len(ch.messages) >= maxMessages {
+		for _, old := range ch.messages[:maxMessages/10] {
+			ch.forget(old)
+		}
 		ch.messages = slices.Delete(ch.messages, 0, maxMessages/10)
 	}
 	ch.messages = append(ch.messages, m)
 	ch.last = m.id
+	if t := ch.thread; t != nil && m.counts(ch) {
+		t.count, t.total = t.count+1, t.total+1
+	}
 }
 
 func (ch *channel) find(id ID) *chatMessage {
-	at, ok := slices.BinarySearchFunc(ch.messages, id, func(m *chatMessage, id ID) int {
-		switch {
-		case m.id < id:
-			return -1
-		case m.id > id:
-			return 1
-		}
-		return 0
-	})
-	if !ok {
-		return nil
+	if at := ch.below(id); at < len(ch.messages) && ch.messages[at].id == id {
+		return ch.messages[at]
 	}
-	return ch.messages[at]
+	return nil
+}
+
+// below is how many messages come before an id.
+func (ch *channel) below(id ID) int {
+	at, _ := slices.BinarySearchFunc(ch.messages, id, func(m *chatMessage, id ID) int { return cmp.Compare(m.id, id) })
+	return at
 }
 
 // dropMessages takes out what matches and gives the ids.
@@ -135,6 +203,7 @@ func (ch *channel) dropMessages(match func(*chatMessage) bool) []ID {
 	var gone []ID
 	ch.messages = slices.DeleteFunc(ch.messages, func(m *chatMessage) bool {
 		if match(m) {
+			ch.forget(m)
 			gone = append(gone, m.id)
 			return true
 		}

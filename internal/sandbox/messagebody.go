@@ -23,6 +23,8 @@ type messageBody struct {
 	username   field[string]
 	avatar     field[string]
 	thread     field[string]
+	tags       field[[]ID]
+	mayMiss    bool // what reply names need not exist
 }
 
 // parseMessage reads a body; had are the flags of the message that it changes.
@@ -38,6 +40,7 @@ func parseMessage(bad *formErrors, keys map[string]json.RawMessage, had int) mes
 	read(bad, keys, "username", &b.username, asUsername)
 	read(bad, keys, "avatar_url", &b.avatar, asText(0, 2048))
 	read(bad, keys, "thread_name", &b.thread, asText(0, 100))
+	read(bad, keys, "applied_tags", &b.tags, asTagIDs)
 	v2 := (had|b.flags.value)&flagComponentsV2 != 0
 	read(bad, keys, "components", &b.components, func(bad *formErrors, key string, raw json.RawMessage) []map[string]any {
 		return (&components{v2: v2}).top(bad, key, raw)
@@ -50,6 +53,9 @@ func parseMessage(bad *formErrors, keys map[string]json.RawMessage, had int) mes
 			if inner, ok := asObject(bad, raw); ok {
 				read(bad, inner, "message_id", &b.reply, asID)
 				required(bad, "message_id", b.reply)
+				var strict field[bool]
+				read(bad, inner, "fail_if_not_exists", &strict, asBool)
+				b.mayMiss = strict.set && !strict.value
 			}
 		})
 	}

@@ -65,7 +65,7 @@ func createMessage(c *call) (any, *apiError) {
 	m := &chatMessage{channel: ch.id, author: c.me, at: c.now, nonce: b.nonce.value, tts: b.tts.value, replyTo: b.reply.value}
 	b.apply(&m.messageContent, settableFlags&^flagEphemeral)
 	m.attachments = c.d.attach(&bad, ch.id, keys, files, nil)
-	if b.reply.set && ch.find(b.reply.value) == nil {
+	if m.answered = ch.find(b.reply.value); b.reply.set && m.answered == nil && !b.mayMiss {
 		bad.add("MESSAGE_REFERENCE_UNKNOWN_MESSAGE", "Unknown message", "message_reference")
 	}
 	if err := bad.err(); err != nil {
@@ -77,8 +77,13 @@ func createMessage(c *call) (any, *apiError) {
 	if old := ch.sentWith(m, c.now); old != nil && b.enforce.value {
 		return newWireMessage(old), nil
 	}
-	if b.reply.set {
+	if m.answered != nil {
 		m.kind = replyMessage
+	} else {
+		m.replyTo = 0
+	}
+	if err := c.wake(ch, g, me); err != nil {
+		return nil, err
 	}
 	c.send(ch, g, m, b.allowed.value, c.mayIn(ch, g, me, MentionEveryone))
 	return newWireMessage(m), nil
@@ -88,7 +93,7 @@ func (c *call) maySend(ch *channel, g *guild, me *member, m *chatMessage) *apiEr
 	switch {
 	case !ch.holdsMessages():
 		return noMessagesHere()
-	case !c.mayIn(ch, g, me, SendMessages),
+	case !c.mayIn(ch, g, me, ch.writing()),
 		len(m.attachments) > 0 && !c.mayIn(ch, g, me, AttachFiles),
 		m.tts && !c.mayIn(ch, g, me, SendTTS):
 		return missingPermissions()
@@ -116,11 +121,16 @@ func (ch *channel) sentWith(m *chatMessage, now time.Time) *chatMessage {
 
 // send gives a message its id and puts it into its channel.
 func (c *call) send(ch *channel, g *guild, m *chatMessage, allowed allowedMentions, mayEveryone bool) {
-	m.id = c.d.newID()
+	if m.id == 0 { // a post has its thread's id
+		m.id = c.d.newID()
+	}
 	if g != nil {
 		m.guild = g.id
 		if author := g.members[m.author.id]; author != nil {
 			author.seen = c.now
+			if ch.thread != nil && m.webhook == 0 {
+				c.d.joinThread(g, ch, author.user, c.now)
+			}
 		}
 	}
 	c.d.mentionsIn(g, m, allowed, mayEveryone)
@@ -149,7 +159,25 @@ func getMessage(c *call) (any, *apiError) {
 	if !c.mayIn(ch, g, me, ReadMessageHistory) {
 		return nil, missingPermissions()
 	}
-	return newWireMessage(m), nil
+	return c.shown(m, g), nil
+}
+
+// shown is a message as the caller may read it: a bot without the content intent does not see what others say in guilds,
+// unless they mention it.
+func (c *call) shown(m *chatMessage, g *guild) wireMessage {
+	w := newWireMessage(m)
+	if c.app == nil || c.app.contentIntent || g == nil {
+		return w
+	}
+	for _, part := range []struct {
+		w *wireMessage
+		m *chatMessage
+	}{{&w, m}, {w.referenced(), m.answered}} {
+		if part.w != nil && part.m.author != c.me && part.m.app != c.me.id && !slices.Contains(part.m.mentions, c.me) {
+			part.w.Content, part.w.Embeds, part.w.Attachments, part.w.Components = "", []wireEmbed{}, []wireAttachment{}, []map[string]any{}
+		}
+	}
+	return w
 }
 
 // listMessages gives a page, newest first. Without the permission to read the past it is empty.
@@ -173,7 +201,7 @@ func listMessages(c *call) (any, *apiError) {
 		return page, nil
 	}
 	for _, m := range ch.page(limit, around, before, after) {
-		page = append(page, newWireMessage(m))
+		page = append(page, c.shown(m, g))
 	}
 	slices.Reverse(page)
 	return page, nil
@@ -181,22 +209,15 @@ func listMessages(c *call) (any, *apiError) {
 
 // page picks messages in ascending order: around one, the newest before one, the oldest after one, or the newest.
 func (ch *channel) page(limit int, around, before, after ID) []*chatMessage {
-	below := func(id ID) int { // how many come before an id
-		n := 0
-		for n < len(ch.messages) && ch.messages[n].id < id {
-			n++
-		}
-		return n
-	}
 	switch {
 	case around != 0:
-		from := max(below(around)-limit/2, 0)
+		from := max(ch.below(around)-limit/2, 0)
 		return ch.messages[from:min(from+limit, len(ch.messages))]
 	case after != 0:
-		from := below(after + 1)
+		from := ch.below(after + 1)
 		return ch.messages[from:min(from+limit, len(ch.messages))]
 	case before != 0:
-		to := below(before)
+		to := ch.below(before)
 		return ch.messages[max(to-limit, 0):to]
 	}
 	return ch.messages[max(len(ch.messages)-limit, 0):]
@@ -211,6 +232,12 @@ func patchMessage(c *call) (any, *apiError) {
 	keys, files, err := c.messageForm()
 	if err != nil {
 		return nil, err
+	}
+	if ch.thread != nil && ch.thread.archived {
+		return nil, threadArchived()
+	}
+	if m.system() {
+		return nil, onSystemMessage()
 	}
 	if m.author != c.me {
 		_, flagged := keys["flags"]
@@ -241,7 +268,9 @@ func deleteMessage(c *call) (any, *apiError) {
 }
 
 func (c *call) dropMessage(ch *channel, g *guild, m *chatMessage) {
-	ch.dropMessages(func(o *chatMessage) bool { return o == m })
+	at := ch.below(m.id)
+	ch.messages = slices.Delete(ch.messages, at, at+1)
+	ch.forget(m)
 	gone := messageGoneEvent{m.id, ch.id, m.guild}
 	c.emitMessage(ch, g, "MESSAGE_DELETE", gone)
 }

@@ -61,6 +61,9 @@ func (c *call) replaceOverwrites(g *guild, me *member, ch *channel, list []overw
 
 func putOverwrite(c *call) (any, *apiError) {
 	ch, g, me, err := c.guildChannelWith(ManageRoles)
+	if err == nil && ch.thread != nil {
+		err = wrongChannelType()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +93,9 @@ func putOverwrite(c *call) (any, *apiError) {
 
 func deleteOverwrite(c *call) (any, *apiError) {
 	ch, g, me, err := c.guildChannelWith(ManageRoles)
+	if err == nil && ch.thread != nil {
+		err = wrongChannelType()
+	}
 	if err != nil {
 		return nil, err
 	}

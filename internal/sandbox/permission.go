@@ -16,6 +16,7 @@ const (
 	Administrator         Permissions = 1 << 3
 	ManageChannels        Permissions = 1 << 4
 	ManageGuild           Permissions = 1 << 5
+	AddReactions          Permissions = 1 << 6
 	ViewAuditLog          Permissions = 1 << 7
 	ViewChannel           Permissions = 1 << 10
 	SendMessages          Permissions = 1 << 11
@@ -35,9 +36,17 @@ const (
 	ManageNicknames       Permissions = 1 << 27
 	ManageRoles           Permissions = 1 << 28
 	ManageWebhooks        Permissions = 1 << 29
+	ManageExpressions     Permissions = 1 << 30
 	UseCommands           Permissions = 1 << 31
-	ModerateMembers       Permissions = 1 << 40
+	ManageEvents          Permissions = 1 << 33
+	ManageThreads         Permissions = 1 << 34
+	CreatePublicThreads   Permissions = 1 << 35
+	CreatePrivateThreads  Permissions = 1 << 36
 	SendMessagesInThreads Permissions = 1 << 38
+	ModerateMembers       Permissions = 1 << 40
+	CreateExpressions     Permissions = 1 << 43
+	CreateEvents          Permissions = 1 << 44
+	PinMessages           Permissions = 1 << 51
 
 	// AllPermissions is what the owner and administrators have: every bit up to the highest one in use, 52.
 	AllPermissions Permissions = 1<<53 - 1
@@ -94,12 +103,14 @@ func (g *guild) rolePermissions(m *member) Permissions {
 
 // channelPermissions is what a member may do in a channel: overwrites of @everyone, then of all roles together, then of the
 // member; deny before allow in each step. Without VIEW_CHANNEL nothing else counts, nor without CONNECT where there is voice,
-// and without SEND_MESSAGES nothing that goes with a message.
+// and without the permission to write nothing that goes with a message. Threads have the overwrites of their channels.
 func (g *guild) channelPermissions(m *member, c *channel, now time.Time) Permissions {
 	p := g.rolePermissions(m)
 	if p == AllPermissions {
 		return p
 	}
+	write := c.writing()
+	c = g.overwritten(c)
 	everyone := c.overwrites[g.id]
 	p = p&^everyone.Deny | everyone.Allow
 	var deny, allow Permissions
@@ -115,7 +126,7 @@ func (g *guild) channelPermissions(m *member, c *channel, now time.Time) Permiss
 		return 0
 	case !p.Has(Connect) && c.voice():
 		p &= ViewChannel
-	case !p.Has(SendMessages):
+	case !p.Has(write):
 		p &^= SendTTS | EmbedLinks | AttachFiles | MentionEveryone
 	}
 	if m.timeout.After(now) {

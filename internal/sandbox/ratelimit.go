@@ -28,7 +28,11 @@ type Limits struct {
 	// one channel that its bucket does not show. Other, when it is set, is for all routes that have no field here.
 	RoleCreate    Limit
 	ChannelRename Limit
-	Other         Limit
+	// WebhookChannel is what one channel takes of all its webhooks, which no bucket shows, and EmojiCreate what one guild takes
+	// of new emojis. Both are off when Other is.
+	WebhookChannel Limit
+	EmojiCreate    Limit
+	Other          Limit
 
 	Global  int           // requests per second of one token over all routes
 	Invalid Limit         // answers 401, 403 and 429 (shared ones aside) before the edge bans the address
@@ -39,18 +43,20 @@ type Limits struct {
 // plausible ones for the rest, which Discord does not publish: clients have to read the headers.
 func DefaultLimits() Limits {
 	return Limits{
-		MemberPatch:   Limit{5, 5 * time.Second},
-		MemberGet:     Limit{5, time.Second},
-		MemberList:    Limit{10, 10 * time.Second},
-		GuildGet:      Limit{10, 10 * time.Second},
-		VoiceState:    Limit{5, time.Second},
-		Self:          Limit{30, 30 * time.Second},
-		Gateway:       Limit{2, 5 * time.Second},
-		RoleCreate:    Limit{250, 48 * time.Hour},
-		ChannelRename: Limit{2, 10 * time.Minute},
-		Global:        50,
-		Invalid:       Limit{10_000, 10 * time.Minute},
-		BanFor:        time.Hour,
+		MemberPatch:    Limit{5, 5 * time.Second},
+		MemberGet:      Limit{5, time.Second},
+		MemberList:     Limit{10, 10 * time.Second},
+		GuildGet:       Limit{10, 10 * time.Second},
+		VoiceState:     Limit{5, time.Second},
+		Self:           Limit{30, 30 * time.Second},
+		Gateway:        Limit{2, 5 * time.Second},
+		RoleCreate:     Limit{250, 48 * time.Hour},
+		ChannelRename:  Limit{2, 10 * time.Minute},
+		WebhookChannel: Limit{30, time.Minute},
+		EmojiCreate:    Limit{50, time.Hour},
+		Global:         50,
+		Invalid:        Limit{10_000, 10 * time.Minute},
+		BanFor:         time.Hour,
 	}
 }
 
@@ -96,6 +102,8 @@ func (l Limits) withDefaults(fallback Limits) Limits {
 	l.Gateway = pick(l.Gateway, fallback.Gateway)
 	l.RoleCreate = pick(l.RoleCreate, fallback.RoleCreate)
 	l.ChannelRename = pick(l.ChannelRename, fallback.ChannelRename)
+	l.WebhookChannel = pick(l.WebhookChannel, fallback.WebhookChannel)
+	l.EmojiCreate = pick(l.EmojiCreate, fallback.EmojiCreate)
 	l.Other = pick(l.Other, fallback.Other)
 	l.Invalid = pick(l.Invalid, fallback.Invalid)
 	if l.Global == 0 {

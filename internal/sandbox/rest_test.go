@@ -25,7 +25,7 @@ func (w *world) rest() *rest {
 	names := map[string]string{
 		"g": w.guild.String(), "ana": w.ana.String(), "bo": w.bo.String(), "cat": w.cat.String(), "owner": w.owner.String(),
 		"stranger": w.stranger.String(), "text": w.text.String(), "voice": w.voice.String(), "plain": w.plain.String(),
-		"app": w.bot.ID.String(), "botRole": w.botRole.String(),
+		"app": w.bot.ID.String(), "botRole": w.botRole.String(), "png": pixel,
 	}
 	return &rest{w, w.t, base, &http.Client{Transport: transport}, operations, names}
 }
@@ -93,6 +93,7 @@ func (r *rest) keep(name string, v any) {
 func newModerated(t *testing.T) *world {
 	w := newWorld(t, Config{Limits: noLimits()})
 	w.ok(w.SetRolePermissions(w.guild, w.botRole, Administrator))
+	w.ok(w.SetBoosts(w.guild, 3))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.guilds[w.guild].roles[w.botRole].position = 10 // room for other roles below it
@@ -108,6 +109,10 @@ func TestEveryRouteAgainstTheDescription(t *testing.T) {
 	r.guild()
 	r.members()
 	r.messages()
+	r.threads()
+	r.pins()
+	r.expressions()
+	r.files()
 	r.webhooks()
 	r.invites()
 	r.commands()
@@ -127,7 +132,7 @@ func TestEveryRouteAgainstTheDescription(t *testing.T) {
 			t.Errorf("%s was not called", route.name())
 		}
 	}
-	if r.operations != nil && len(r.operations()) < 80 {
+	if r.operations != nil && len(r.operations()) < 110 {
 		t.Errorf("%d operations: %v", len(r.operations()), r.operations())
 	}
 }
@@ -156,7 +161,7 @@ func (r *rest) channels() {
 }
 
 func (r *rest) guild() {
-	r.call(200, "PATCH", "/guilds/{g}", `{"name":"Polus","verification_level":2,"explicit_content_filter":2,"default_message_notifications":1,"system_channel_id":"{text}","afk_channel_id":"{voice}","afk_timeout":900,"rules_channel_id":"{text}","public_updates_channel_id":"{text}","features":["COMMUNITY","INVITES_DISABLED"],"icon":"data:image/png;base64,AAAA","description":"x","preferred_locale":"de"}`)
+	r.call(200, "PATCH", "/guilds/{g}", `{"name":"Polus","verification_level":2,"explicit_content_filter":2,"default_message_notifications":1,"system_channel_id":"{text}","afk_channel_id":"{voice}","afk_timeout":900,"rules_channel_id":"{text}","public_updates_channel_id":"{text}","features":["COMMUNITY","INVITES_DISABLED"],"icon":"{png}","description":"x","preferred_locale":"de"}`)
 	r.keep("forum", r.call(201, "POST", "/guilds/{g}/channels", `{"name":"help","type":15,"available_tags":[{"name":"bug","emoji_name":"🐛"},{"name":"idea","moderated":true}],"default_reaction_emoji":{"emoji_name":"👍"},"default_sort_order":1,"default_forum_layout":1}`))
 	r.keep("stage", r.call(201, "POST", "/guilds/{g}/channels", `{"name":"talk","type":13}`))
 	r.keep("news", r.call(201, "POST", "/guilds/{g}/channels", `{"name":"news","type":5}`))
@@ -187,6 +192,9 @@ func (r *rest) members() {
 	r.call(200, "GET", "/gateway", "")
 	r.call(200, "GET", "/gateway/bot", "")
 }
+
+// pixel is the smallest PNG.
+const pixel = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABh6FO1AAAAABJRU5ErkJggg=="
 
 const richMessage = `{"content":"hello <@{ana}> and <@&{role}>","nonce":"n1","enforce_nonce":true,"allowed_mentions":{"parse":["roles"],"users":["{ana}"]},
  "embeds":[{"title":"t","description":"d","url":"https://example.org/x","timestamp":"2026-01-01T00:00:00Z","color":255,"footer":{"text":"f"},

@@ -22,6 +22,7 @@ type role struct {
 	hoist       bool
 	mentionable bool
 	emoji       *string
+	icon        picture
 }
 
 // above compares positions; at the same position the older role, the lower id, is higher.
@@ -35,9 +36,17 @@ func (r *role) above(o *role) bool {
 // auditKeys are the properties of a role that the audit log shows.
 func (r *role) auditKeys() []auditKey {
 	return []auditKey{
-		{"name", r.name}, {"permissions", r.permissions}, {"color", r.color}, {"hoist", r.hoist},
-		{"mentionable", r.mentionable}, {"unicode_emoji", r.emoji}, {"position", r.position},
+		{"name", r.name}, {"permissions", r.permissions}, {"color", r.color}, {"colors", r.gradient()}, {"hoist", r.hoist},
+		{"mentionable", r.mentionable}, {"icon_hash", r.icon.wire()}, {"unicode_emoji", r.emoji}, {"position", r.position},
 	}
+}
+
+// gradient is the colours of a role that has more than one; nil otherwise.
+func (r *role) gradient() *wireColors {
+	if r.secondary == nil && r.tertiary == nil {
+		return nil
+	}
+	return &wireColors{r.color, r.secondary, r.tertiary}
 }
 
 // ranked lists the roles of a guild from @everyone up.
@@ -93,6 +102,7 @@ type roleBody struct {
 	hoist       field[bool]
 	mentionable field[bool]
 	emoji       field[string]
+	icon        field[picture]
 }
 
 const maxColor = 1<<24 - 1
@@ -106,6 +116,7 @@ func parseRole(keys map[string]json.RawMessage) (roleBody, *apiError) {
 	read(&bad, keys, "hoist", &b.hoist, asBool)
 	read(&bad, keys, "mentionable", &b.mentionable, asBool)
 	read(&bad, keys, "unicode_emoji", &b.emoji, asText(0, 100))
+	read(&bad, keys, "icon", &b.icon, asRoleIcon)
 	if raw, ok := keys["colors"]; ok && string(raw) != "null" {
 		bad.nest([]string{"colors"}, func(bad *formErrors) {
 			if inner, ok := asObject(bad, raw); ok {
@@ -118,6 +129,28 @@ func parseRole(keys map[string]json.RawMessage) (roleBody, *apiError) {
 	return b, bad.err()
 }
 
+// maxRoleIcon is how large the picture of a role may be.
+const maxRoleIcon = 256 << 10
+
+func asRoleIcon(bad *formErrors, key string, raw json.RawMessage) picture {
+	b := asData(maxRoleIcon, imageKind)(bad, key, raw)
+	if b.kind == "" {
+		return picture{}
+	}
+	return newPicture(b)
+}
+
+// needs says whether the guild has the boosts for what is wished: icons, and more than one colour. That the refusal is the
+// same for both is a guess.
+func (b roleBody) needs(g *guild) *apiError {
+	icon := b.icon.value.hash != "" || b.emoji.value != ""
+	gradient := b.secondary.set && !b.secondary.null || b.tertiary.set && !b.tertiary.null
+	if icon && !g.has("ROLE_ICONS") || gradient && g.tier < 3 {
+		return boostsNeeded()
+	}
+	return nil
+}
+
 // apply changes a role; null means the value of a fresh one.
 func (b roleBody) apply(r *role) {
 	set(&r.name, b.name)
@@ -128,6 +161,7 @@ func (b roleBody) apply(r *role) {
 	setPointer(&r.secondary, b.secondary)
 	setPointer(&r.tertiary, b.tertiary)
 	setPointer(&r.emoji, b.emoji)
+	set(&r.icon, b.icon)
 	if r.name == "" {
 		r.name = "new role"
 	}
@@ -163,10 +197,10 @@ func roleRoutes() []route {
 	}
 	return []route{
 		{method: "GET", pattern: list, bucket: "roles", limit: per(10, 10*time.Second), handle: listRoles},
-		{method: "POST", pattern: list, bucket: "role-create", limit: createLimit, handle: createRole},
+		{method: "POST", pattern: list, bucket: "role-create", limit: createLimit, body: maxPictureBody, handle: createRole},
 		{method: "PATCH", pattern: list, bucket: "role-positions", limit: per(5, 5*time.Second), handle: moveRoles},
 		{method: "GET", pattern: one, bucket: "roles", limit: per(10, 10*time.Second), handle: getRole},
-		{method: "PATCH", pattern: one, bucket: "role-patch", limit: per(5, 5*time.Second), handle: patchRole},
+		{method: "PATCH", pattern: one, bucket: "role-patch", limit: per(5, 5*time.Second), body: maxPictureBody, handle: patchRole},
 		{method: "DELETE", pattern: one, bucket: "role-delete", limit: per(5, 5*time.Second), handle: deleteRole},
 	}
 }
@@ -217,6 +251,9 @@ func createRole(c *call) (any, *apiError) {
 	if len(g.roles) >= maxRoles {
 		return nil, maximum(30005, "server roles", maxRoles)
 	}
+	if err := b.needs(g); err != nil {
+		return nil, err
+	}
 	r := &role{id: c.d.newID(), name: "new role", permissions: g.roles[g.id].permissions, position: 1}
 	b.apply(r)
 	if b.permissions.set && !g.mayGrant(me, r.permissions) {
@@ -243,6 +280,9 @@ func patchRole(c *call) (any, *apiError) {
 	}
 	b, err := parseRole(keys)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.needs(g); err != nil {
 		return nil, err
 	}
 	if !g.isAbove(me, r) || b.permissions.set && !g.mayGrant(me, b.permissions.value&^r.permissions) {

@@ -27,6 +27,7 @@ type route struct {
 	bucket          string
 	limit           func(Limits) Limit // nil: none
 	open            bool               // needs no token of a bot and is outside of the global limit
+	body            int64              // bytes that its body may have; zero = maxBody
 	handle          func(*call) (any, *apiError)
 }
 
@@ -37,8 +38,10 @@ func (r *route) name() string { return r.method + " " + r.pattern }
 // The families have their tables beside their handlers.
 func allRoutes() []route {
 	return slices.Concat(
-		memberRoutes(), coreRoutes(), accountRoutes(), guildRoutes(), banRoutes(), roleRoutes(), channelRoutes(), messageRoutes(),
-		inviteRoutes(), webhookRoutes(), webhookMessageRoutes(), commandRoutes(), callbackRoutes(),
+		memberRoutes(), coreRoutes(), accountRoutes(), guildRoutes(), banRoutes(), roleRoutes(), channelRoutes(), threadRoutes(), pinRoutes(), messageRoutes(),
+		inviteRoutes(), webhookRoutes(), emojiRoutes(), stickerRoutes(), soundRoutes(),
+		webhookMessageRoutes(), commandRoutes(), callbackRoutes(),
+		cdnRoutes(),
 	)
 }
 
@@ -83,6 +86,16 @@ func (d *Discord) findRoute(method, path string) (r *route, params []param, othe
 		otherMethod = true
 	}
 	return nil, nil, otherMethod
+}
+
+// rowOf finds a row by its name.
+func (d *Discord) rowOf(name string) *route {
+	for i := range d.routes {
+		if d.routes[i].name() == name {
+			return &d.routes[i]
+		}
+	}
+	return nil
 }
 
 func match(pattern, path string) ([]param, bool) {

@@ -32,6 +32,7 @@ const (
 	maxChannels     = 500 // per guild, as Discord (30013)
 	maxFaults       = 1_000
 	maxBody         = 1 << 20
+	maxPictureBody  = 48 << 20 // of requests that carry pictures: three of them, as text
 	maxLoggedBody   = 4 << 10
 )
 
@@ -48,6 +49,8 @@ type Config struct {
 	RequestLog, ChangeLog, AuditLog int
 	// Gateway says how the gateway counts and how fast it is; see SetGateway.
 	Gateway GatewaySettings
+	// CDN is the base of the URLs of files; empty means the listener's own address.
+	CDN string
 	// Log receives start, stop and control changes; nil means silence.
 	Log *slog.Logger
 }
@@ -75,6 +78,7 @@ type Discord struct {
 	codes    map[string]ID   // of every invite: the guild that it leads to
 	direct   map[ID]*channel // direct channels
 	uses     map[string]*use // interactions, by token
+	cdn      *cdn
 	limits   limiter
 	invalid  invalidCounter
 	faults   []*activeFault
@@ -109,6 +113,7 @@ func New(cfg Config) *Discord {
 		codes:    map[string]ID{},
 		direct:   map[ID]*channel{},
 		uses:     map[string]*use{},
+		cdn:      newCDN(cfg.CDN),
 		limits:   newLimiter(cfg.Limits),
 		latency:  latency{base: max(cfg.Latency, 0), jitter: max(cfg.Jitter, 0)},
 		requests: newRing[Request](orDefault(cfg.RequestLog, 16384)),

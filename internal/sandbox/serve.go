@@ -75,6 +75,11 @@ func (a *answer) succeed(value any) {
 		return
 	}
 	a.status, a.value = http.StatusOK, value
+	if b, ok := value.(blob); ok {
+		a.raw = string(b.bytes())
+		a.header.Set("Content-Type", b.kind)
+		a.header.Set("Cache-Control", "public, max-age=31536000")
+	}
 }
 
 // result is what a handler gives when 200 is not the status of success.
@@ -173,12 +178,14 @@ func (d *Discord) receive(w http.ResponseWriter, r *http.Request) *call {
 	if path, ok := apiPath(r.URL.Path); ok {
 		c.path = path
 		c.route, c.params, c.otherMethod = d.findRoute(r.Method, path)
+	} else if isCDN(r) {
+		c.path, c.route = r.URL.Path, d.rowOf(RouteCDN)
 	}
 	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok {
 		c.scheme, c.token, c.hasToken = scheme, hashToken(token), true
 	}
 	if canHaveBody(r.Method) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, c.mostBody()))
 		var tooLarge *http.MaxBytesError
 		c.body, c.tooLarge = body, errors.As(err, &tooLarge)
 	}
@@ -191,6 +198,7 @@ func (d *Discord) decide(c *call) *answer {
 	defer d.mu.Unlock()
 	c.now = time.Now()
 	a := &answer{header: http.Header{}}
+	d.cdn.learn(c.host)
 	c.app = d.tokens[c.token]
 	c.guild, c.target = c.pathID("guild_id"), c.pathID("user_id")
 	if c.now.Before(d.invalid.until) {
@@ -333,6 +341,17 @@ func (c *call) pathText(name string) string {
 func (c *call) pathID(name string) ID {
 	id, _ := ParseID(c.pathText(name))
 	return id
+}
+
+// mostBody is how many bytes of a body are read.
+func (c *call) mostBody() int64 {
+	switch {
+	case strings.HasPrefix(c.contentType, "multipart/form-data"):
+		return maxUpload
+	case c.route != nil && c.route.body > 0:
+		return c.route.body
+	}
+	return maxBody
 }
 
 // jsonBody refuses a body that is not declared as JSON.

@@ -39,6 +39,9 @@ func (d *Discord) run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 	d.addr = ln.Addr().String()
+	d.mu.Lock()
+	d.cdn.learn(d.addr)
+	d.mu.Unlock()
 	close(d.ready)
 	d.log.Info("sandbox stands in for Discord", "addr", d.addr)
 

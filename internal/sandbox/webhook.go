@@ -6,21 +6,24 @@ import (
 	"time"
 )
 
-// maxWebhooks is per channel (30007).
-const maxWebhooks = 15
+// maxWebhooks is per channel (30007), maxGuildWebhooks per guild (30058).
+const (
+	maxWebhooks      = 15
+	maxGuildWebhooks = 1000
+)
 
 type webhook struct {
 	id      ID
 	guild   ID
 	channel ID
 	name    string
-	avatar  *string
+	avatar  picture
 	token   string
 	creator *user
 }
 
 func (h *webhook) auditKeys() []auditKey {
-	return []auditKey{{"type", 1}, {"channel_id", h.channel}, {"name", h.name}, {"avatar_hash", h.avatar}}
+	return []auditKey{{"type", 1}, {"channel_id", h.channel}, {"name", h.name}, {"avatar_hash", h.avatar.wire()}}
 }
 
 type wireWebhook struct {
@@ -38,7 +41,7 @@ type wireWebhook struct {
 
 // newWireWebhook shows a webhook. Its token is for those who may manage it, and for bots only when they made it.
 func newWireWebhook(d *Discord, h *webhook, withToken bool) wireWebhook {
-	w := wireWebhook{ID: h.id, Type: 1, GuildID: h.guild, ChannelID: h.channel, Name: h.name, Avatar: h.avatar}
+	w := wireWebhook{ID: h.id, Type: 1, GuildID: h.guild, ChannelID: h.channel, Name: h.name, Avatar: h.avatar.wire()}
 	creator := newWireUser(h.creator)
 	w.User = &creator
 	if d.apps[h.creator.id] != nil {
@@ -64,9 +67,9 @@ func webhookRoutes() []route {
 	return []route{
 		{method: "GET", pattern: "/guilds/{guild_id}/webhooks", bucket: "webhooks", limit: per(5, 5*time.Second), handle: listWebhooks},
 		{method: "GET", pattern: inChannel, bucket: "channel-webhooks", limit: per(5, 5*time.Second), handle: listChannelWebhooks},
-		{method: "POST", pattern: inChannel, bucket: "webhook-create", limit: per(10, 10*time.Second), handle: createWebhook},
+		{method: "POST", pattern: inChannel, bucket: "webhook-create", limit: per(10, 10*time.Second), body: maxPictureBody, handle: createWebhook},
 		{method: "GET", pattern: one, bucket: "webhook", limit: per(5, 5*time.Second), handle: getWebhook},
-		{method: "PATCH", pattern: one, bucket: "webhook-patch", limit: per(5, 5*time.Second), handle: patchWebhook},
+		{method: "PATCH", pattern: one, bucket: "webhook-patch", limit: per(5, 5*time.Second), body: maxPictureBody, handle: patchWebhook},
 		{method: "DELETE", pattern: one, bucket: "webhook-delete", limit: per(5, 5*time.Second), handle: deleteWebhook},
 		{method: "GET", pattern: secret, open: true, bucket: "webhook-secret", limit: per(5, 5*time.Second), handle: getWebhookBySecret},
 		{method: "PATCH", pattern: secret, open: true, bucket: "webhook-secret", limit: per(5, 5*time.Second), handle: patchWebhookBySecret},
@@ -103,7 +106,7 @@ func listChannelWebhooks(c *call) (any, *apiError) {
 // webhookBody is the body of a new or changed webhook.
 type webhookBody struct {
 	name    field[string]
-	avatar  field[string]
+	avatar  field[picture]
 	channel field[ID]
 }
 
@@ -132,14 +135,17 @@ func createWebhook(c *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	if ch.kind == CategoryChannel {
+	if ch.kind == CategoryChannel || ch.thread != nil {
 		return nil, wrongChannelType()
+	}
+	if len(g.webhooks) >= maxGuildWebhooks {
+		return nil, maximum(30058, "webhooks for this guild", maxGuildWebhooks)
 	}
 	if len(c.webhooksOf(g, ch.id)) >= maxWebhooks {
 		return nil, maximum(30007, "webhooks", maxWebhooks)
 	}
 	h := &webhook{id: c.d.newID(), guild: g.id, channel: ch.id, name: b.name.value, token: newWebhookToken(), creator: c.me}
-	setPointer(&h.avatar, b.avatar)
+	set(&h.avatar, b.avatar)
 	g.webhooks[h.id], c.d.places[h.id] = h, g.id
 	c.d.emit(g.id, "WEBHOOKS_UPDATE", webhooksEvent{g.id, ch.id})
 	c.audit(g, AuditEntry{Action: AuditWebhookCreate, Target: h.id, Changes: whole(h.auditKeys(), false)})
@@ -189,6 +195,9 @@ func patchWebhook(c *call) (any, *apiError) {
 		if to == nil {
 			return nil, unknownChannel()
 		}
+		if to.id != h.channel && len(c.webhooksOf(g, to.id)) >= maxWebhooks {
+			return nil, maximum(30007, "webhooks", maxWebhooks)
+		}
 		if !g.channelPermissions(me, to, c.now).Has(ManageWebhooks) {
 			return nil, missingPermissions()
 		}
@@ -202,7 +211,7 @@ func (c *call) changeWebhook(g *guild, h *webhook, b webhookBody) {
 	if b.name.set && !b.name.null {
 		h.name = b.name.value
 	}
-	setPointer(&h.avatar, b.avatar)
+	set(&h.avatar, b.avatar)
 	if b.channel.set {
 		h.channel = b.channel.value
 	}

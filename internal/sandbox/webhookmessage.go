@@ -58,36 +58,115 @@ func executeWebhook(c *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
+	m, err := c.sendAs(h, g)
+	if err != nil {
+		return nil, err
+	}
+	if !wait {
+		return noContent(), nil
+	}
+	return newWireMessage(m), nil
+}
+
+// sendAs sends a message as a webhook: into its channel, into a thread there, or as a new post of a forum.
+func (c *call) sendAs(h *webhook, g *guild) (*chatMessage, *apiError) {
+	thread, err := c.snowflakeQuery("thread_id")
+	if err != nil {
+		return nil, err
+	}
 	keys, files, err := c.messageForm()
 	if err != nil {
 		return nil, err
 	}
 	var bad formErrors
 	b := parseMessage(&bad, keys, 0)
-	name, ch := h.name, g.channels[h.channel]
-	if b.username.value != "" {
-		name = b.username.value
+	ch, post, err := c.webhookTarget(h, g, thread, b)
+	if err != nil {
+		return nil, err
 	}
-	m := &chatMessage{channel: ch.id, author: &user{id: h.id, name: name, bot: true}, webhook: h.id, at: c.now, tts: b.tts.value}
+	m := &chatMessage{channel: ch.id, author: h.writes(b), webhook: h.id, at: c.now, tts: b.tts.value}
+	if post {
+		m.id = c.d.newID()
+		m.channel = m.id
+	}
 	if c.d.apps[h.creator.id] != nil {
 		m.app = h.creator.id
 	}
 	b.apply(&m.messageContent, settableFlags&^flagEphemeral)
-	m.attachments = c.d.attach(&bad, ch.id, keys, files, nil)
+	m.attachments = c.d.attach(&bad, m.channel, keys, files, nil)
 	if err := bad.err(); err != nil {
 		return nil, err
 	}
-	switch {
-	case !ch.holdsMessages():
-		return nil, noMessagesHere()
-	case m.empty():
+	if m.empty() {
 		return nil, emptyMessage()
 	}
-	c.send(ch, g, m, b.allowed.value, true)
-	if !wait {
-		return noContent(), nil
+	if err := c.withinChannel(h.channel); err != nil {
+		return nil, err
 	}
-	return newWireMessage(m), nil
+	if post {
+		body := threadBody{name: b.thread, tags: b.tags}
+		if ch, err = c.openThread(g, ch, m.id, PublicThread, h.id, body); err != nil {
+			return nil, err
+		}
+		c.openedThread(g, ch)
+	}
+	c.send(ch, g, m, b.allowed.value, true)
+	return m, nil
+}
+
+// writes is the author of a message: the webhook, under another name and with another picture if the body says so.
+func (h *webhook) writes(b messageBody) *user {
+	u := &user{id: h.id, name: h.name, bot: true, avatar: h.avatar.wire()}
+	if b.username.value != "" {
+		u.name = b.username.value
+	}
+	if b.avatar.value != "" {
+		hash := newPicture(blob{data: []byte(b.avatar.value)}).hash // the sandbox fetches nothing: the address stands for the picture
+		u.avatar = &hash
+	}
+	return u
+}
+
+// webhookTarget is where a message of a webhook goes; post says that it begins a thread there.
+func (c *call) webhookTarget(h *webhook, g *guild, thread ID, b messageBody) (ch *channel, post bool, err *apiError) {
+	ch = g.channels[h.channel]
+	named := b.thread.value != ""
+	switch {
+	case named && thread != 0:
+		return nil, false, webhookTwoThreads()
+	case named && !ch.postable():
+		return nil, false, webhookNoThread()
+	case named:
+		return ch, true, c.mayTag(ch, g, nil, b.tags.value)
+	case thread != 0:
+		t := g.threads[thread]
+		if t == nil || t.parent != ch.id {
+			return nil, false, unknownChannel()
+		}
+		if t.thread.locked {
+			return nil, false, threadLocked()
+		}
+		return t, false, c.wake(t, g, nil)
+	case ch.postable():
+		return nil, false, webhookNeedsThread()
+	case !ch.holdsMessages():
+		return nil, false, noMessagesHere()
+	}
+	return ch, false, nil
+}
+
+// withinChannel counts a message of a webhook against what its channel takes of all webhooks together, which the headers of
+// the bucket do not show. People in the app are not counted.
+func (c *call) withinChannel(channel ID) *apiError {
+	limit := c.d.limits.limits.WebhookChannel
+	if c.host == "" || c.d.limits.limits.Other.Requests < 0 {
+		return nil
+	}
+	w, ok := c.d.limits.take(bucketKey{hash: "webhooks of a channel", major: channel.String()}, limit, c.now)
+	if ok {
+		return nil
+	}
+	return &apiError{limited: w.reset.Sub(c.now)}
 }
 
 // followUp sends another message of an interaction; it always answers with it. While the original is still thinking, the
@@ -142,6 +221,18 @@ func (c *call) writtenBy() (*chatMessage, *use, *apiError) {
 	h, g, err := c.secretWebhook()
 	if err != nil {
 		return nil, nil, err
+	}
+	thread, err := c.snowflakeQuery("thread_id")
+	if err != nil {
+		return nil, nil, err
+	}
+	if thread != 0 {
+		if ch := g.threads[thread]; ch != nil {
+			if m := ch.find(id); m != nil && m.webhook == h.id {
+				return m, nil, nil
+			}
+		}
+		return nil, nil, unknownMessage()
 	}
 	for _, ch := range g.channels {
 		if m := ch.find(id); m != nil && m.webhook == h.id {

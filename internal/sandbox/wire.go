@@ -36,7 +36,7 @@ type wireSelf struct {
 }
 
 func newWireUser(u *user) wireUser {
-	w := wireUser{ID: u.id, Username: u.name, Discriminator: "0", Bot: u.bot}
+	w := wireUser{ID: u.id, Username: u.name, Discriminator: "0", Bot: u.bot, Avatar: u.avatar}
 	if u.globalName != "" {
 		name := u.globalName // a copy: answers are written after the lock is gone
 		w.GlobalName = &name
@@ -119,54 +119,55 @@ type wireColors struct {
 }
 
 type wireGuild struct {
-	ID                ID         `json:"id"`
-	Name              string     `json:"name"`
-	Icon              *string    `json:"icon"`
-	Description       *string    `json:"description"`
-	HomeHeader        *string    `json:"home_header"`
-	Splash            *string    `json:"splash"`
-	DiscoverySplash   *string    `json:"discovery_splash"`
-	Features          []string   `json:"features"`
-	Banner            *string    `json:"banner"`
-	OwnerID           ID         `json:"owner_id"`
-	ApplicationID     nullableID `json:"application_id"`
-	Region            string     `json:"region"`
-	AFKChannelID      nullableID `json:"afk_channel_id"`
-	AFKTimeout        int        `json:"afk_timeout"`
-	SystemChannelID   nullableID `json:"system_channel_id"`
-	SystemFlags       int        `json:"system_channel_flags"`
-	WidgetEnabled     bool       `json:"widget_enabled"`
-	WidgetChannelID   nullableID `json:"widget_channel_id"`
-	Verification      int        `json:"verification_level"`
-	Roles             []wireRole `json:"roles"`
-	Notifications     int        `json:"default_message_notifications"`
-	MFALevel          int        `json:"mfa_level"`
-	ExplicitFilter    int        `json:"explicit_content_filter"`
-	MaxPresences      *int       `json:"max_presences"`
-	MaxMembers        int        `json:"max_members"`
-	MaxStageVideo     int        `json:"max_stage_video_channel_users"`
-	MaxVideo          int        `json:"max_video_channel_users"`
-	VanityCode        *string    `json:"vanity_url_code"`
-	PremiumTier       int        `json:"premium_tier"`
-	PremiumCount      int        `json:"premium_subscription_count"`
-	PreferredLocale   string     `json:"preferred_locale"`
-	RulesChannelID    nullableID `json:"rules_channel_id"`
-	SafetyChannelID   nullableID `json:"safety_alerts_channel_id"`
-	UpdatesChannelID  nullableID `json:"public_updates_channel_id"`
-	PremiumBarEnabled bool       `json:"premium_progress_bar_enabled"`
-	NSFW              bool       `json:"nsfw"`
-	NSFWLevel         int        `json:"nsfw_level"`
-	Emojis            []struct{} `json:"emojis"`
-	Stickers          []struct{} `json:"stickers"`
-	Incidents         *incidents `json:"incidents_data"`
-	Members           *int       `json:"approximate_member_count,omitempty"`
-	Presences         *int       `json:"approximate_presence_count,omitempty"`
+	ID                ID            `json:"id"`
+	Name              string        `json:"name"`
+	Icon              *string       `json:"icon"`
+	Description       *string       `json:"description"`
+	HomeHeader        *string       `json:"home_header"`
+	Splash            *string       `json:"splash"`
+	DiscoverySplash   *string       `json:"discovery_splash"`
+	Features          []string      `json:"features"`
+	Banner            *string       `json:"banner"`
+	OwnerID           ID            `json:"owner_id"`
+	ApplicationID     nullableID    `json:"application_id"`
+	Region            string        `json:"region"`
+	AFKChannelID      nullableID    `json:"afk_channel_id"`
+	AFKTimeout        int           `json:"afk_timeout"`
+	SystemChannelID   nullableID    `json:"system_channel_id"`
+	SystemFlags       int           `json:"system_channel_flags"`
+	WidgetEnabled     bool          `json:"widget_enabled"`
+	WidgetChannelID   nullableID    `json:"widget_channel_id"`
+	Verification      int           `json:"verification_level"`
+	Roles             []wireRole    `json:"roles"`
+	Notifications     int           `json:"default_message_notifications"`
+	MFALevel          int           `json:"mfa_level"`
+	ExplicitFilter    int           `json:"explicit_content_filter"`
+	MaxPresences      *int          `json:"max_presences"`
+	MaxMembers        int           `json:"max_members"`
+	MaxStageVideo     int           `json:"max_stage_video_channel_users"`
+	MaxVideo          int           `json:"max_video_channel_users"`
+	VanityCode        *string       `json:"vanity_url_code"`
+	PremiumTier       int           `json:"premium_tier"`
+	PremiumCount      int           `json:"premium_subscription_count"`
+	PreferredLocale   string        `json:"preferred_locale"`
+	RulesChannelID    nullableID    `json:"rules_channel_id"`
+	SafetyChannelID   nullableID    `json:"safety_alerts_channel_id"`
+	UpdatesChannelID  nullableID    `json:"public_updates_channel_id"`
+	PremiumBarEnabled bool          `json:"premium_progress_bar_enabled"`
+	NSFW              bool          `json:"nsfw"`
+	NSFWLevel         int           `json:"nsfw_level"`
+	Emojis            []wireEmoji   `json:"emojis"`
+	Stickers          []wireSticker `json:"stickers"`
+	Incidents         *incidents    `json:"incidents_data"`
+	Members           *int          `json:"approximate_member_count,omitempty"`
+	Presences         *int          `json:"approximate_presence_count,omitempty"`
 }
 
 func newWireRole(r *role) wireRole {
 	w := wireRole{
 		ID: r.id, Name: r.name, Permissions: r.permissions, Position: r.position, Managed: r.managed, Color: r.color,
 		Colors: wireColors{r.color, r.secondary, r.tertiary}, Hoist: r.hoist, Mentionable: r.mentionable, UnicodeEmoji: r.emoji,
+		Icon: r.icon.wire(),
 	}
 	if r.bot != 0 {
 		w.Tags = &wireTags{r.bot}
@@ -185,12 +186,14 @@ func wireRoles(g *guild) []wireRole {
 func newWireGuild(g *guild) wireGuild {
 	s := &g.set
 	w := wireGuild{
-		ID: g.id, Name: g.name, Icon: s.icon, Description: s.description, Splash: s.splash, Banner: s.banner,
+		ID: g.id, Name: g.name, Icon: s.icon.wire(), Description: s.description, HomeHeader: s.header,
+		Splash: s.splash.wire(), DiscoverySplash: s.discovery.wire(), Banner: s.banner.wire(),
 		Features: append([]string{}, s.features...), OwnerID: g.owner, Region: "deprecated", AFKChannelID: nullableID(s.afk),
 		AFKTimeout: s.afkTimeout, SystemChannelID: nullableID(s.system), SystemFlags: s.systemFlags, Verification: s.verification,
 		Roles: wireRoles(g), Notifications: s.notifications, ExplicitFilter: s.filter, MaxMembers: 500_000, MaxStageVideo: 50,
 		MaxVideo: 25, PreferredLocale: s.locale, RulesChannelID: nullableID(s.rules), SafetyChannelID: nullableID(s.safety),
-		UpdatesChannelID: nullableID(s.updates), PremiumBarEnabled: s.premiumBar, Emojis: []struct{}{}, Stickers: []struct{}{},
+		UpdatesChannelID: nullableID(s.updates), PremiumBarEnabled: s.premiumBar, Emojis: wireEmojis(g, false),
+		Stickers: wireStickers(g, false), PremiumTier: g.tier, PremiumCount: g.boosts(),
 	}
 	if g.mfa {
 		w.MFALevel = 1

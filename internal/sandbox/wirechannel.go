@@ -73,7 +73,8 @@ func newWireChannel(g *guild, ch *channel) wireChannel {
 	} else if ch.kind != CategoryChannel {
 		w.Topic, w.Archive, w.ThreadSlow = &nullableText{ch.topic}, ch.archive, ch.threadSlow
 	}
-	if ch.kind == ForumChannel {
+	w.LastPinnedAt = ch.lastPinned()
+	if ch.postable() {
 		tags, layout := append([]wireTag{}, ch.tags...), ch.layout
 		w.Tags, w.Layout, w.SortOrder, w.Reaction = &tags, &layout, ch.sortOrder, ch.reaction
 	}
