@@ -24,10 +24,10 @@ import (
 
 	"splashtail/bus"
 	"splashtail/gatewayproxy/downstream"
-	"splashtail/gatewayproxy/guilds"
 	"splashtail/gatewayproxy/rest"
 	"splashtail/gatewayproxy/upstream"
 	"splashtail/internal/discord"
+	"splashtail/internal/guilds"
 	"splashtail/internal/secret"
 )
 

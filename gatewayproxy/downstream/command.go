@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"splashtail/bus"
-	"splashtail/gatewayproxy/guilds"
-	"splashtail/gatewayproxy/rawjson"
+	"splashtail/internal/guilds"
+	"splashtail/internal/rawjson"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"splashtail/gatewayproxy/guilds"
+	"splashtail/internal/guilds"
 	"splashtail/internal/secret"
 )
 

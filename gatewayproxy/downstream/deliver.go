@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"splashtail/bus"
-	"splashtail/gatewayproxy/rawjson"
+	"splashtail/internal/rawjson"
 )
 
 const (

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"strconv"
 
-	"splashtail/gatewayproxy/rawjson"
+	"splashtail/internal/rawjson"
 )
 
 // The opcodes of Discord's gateway.

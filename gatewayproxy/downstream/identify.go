@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"splashtail/bus"
-	"splashtail/gatewayproxy/guilds"
-	"splashtail/gatewayproxy/rawjson"
+	"splashtail/internal/guilds"
+	"splashtail/internal/rawjson"
 )
 
 // identify is what counts of an IDENTIFY. Everything else in it, compress and properties

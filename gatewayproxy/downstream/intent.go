@@ -3,7 +3,7 @@ package downstream
 import (
 	"strings"
 
-	"splashtail/gatewayproxy/rawjson"
+	"splashtail/internal/rawjson"
 )
 
 // The intents of Discord's gateway, by bit.

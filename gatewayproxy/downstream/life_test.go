@@ -14,7 +14,7 @@ import (
 
 	"splashtail/bus"
 	"splashtail/bus/bustest"
-	"splashtail/gatewayproxy/guilds"
+	"splashtail/internal/guilds"
 )
 
 // TestAnotherProcessGoesOn: the process is gone without a word in the middle of a burst;

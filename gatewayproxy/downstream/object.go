@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 
-	"splashtail/gatewayproxy/rawjson"
+	"splashtail/internal/rawjson"
 )
 
 // member is a member of a JSON object, its value raw.

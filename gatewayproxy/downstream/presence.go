@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"splashtail/gatewayproxy/rawjson"
+	"splashtail/internal/rawjson"
 )
 
 // presenceEvery is how often a shard's presence changes at most: Discord allows five

@@ -3,7 +3,7 @@ package downstream
 import (
 	"encoding/json"
 
-	"splashtail/gatewayproxy/rawjson"
+	"splashtail/internal/rawjson"
 )
 
 // What a bot without the message content intent sees of the contents of others.

@@ -7,7 +7,7 @@ import (
 	"strconv"
 
 	"splashtail/bus"
-	"splashtail/gatewayproxy/rawjson"
+	"splashtail/internal/rawjson"
 )
 
 // resume is a RESUME.

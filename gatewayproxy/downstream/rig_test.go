@@ -19,7 +19,7 @@ import (
 
 	"splashtail/bus"
 	"splashtail/bus/bustest"
-	"splashtail/gatewayproxy/guilds"
+	"splashtail/internal/guilds"
 	"splashtail/internal/secret"
 )
 

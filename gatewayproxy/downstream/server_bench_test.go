@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"splashtail/bus"
-	"splashtail/gatewayproxy/guilds"
+	"splashtail/internal/guilds"
 )
 
 // BenchmarkFanOut measures the way of an event from the frame of Discord to every bot:

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"splashtail/bus"
-	"splashtail/gatewayproxy/guilds"
+	"splashtail/internal/guilds"
 )
 
 // session is a bot's session while a connection of this process serves it. It is a place

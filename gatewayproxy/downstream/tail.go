@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"splashtail/bus"
-	"splashtail/gatewayproxy/guilds"
-	"splashtail/gatewayproxy/rawjson"
+	"splashtail/internal/guilds"
+	"splashtail/internal/rawjson"
 )
 
 // tail is the newest of DISPATCH, read once for all sessions of the process. A session

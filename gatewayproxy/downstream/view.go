@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 
 	"splashtail/bus"
-	"splashtail/gatewayproxy/guilds"
+	"splashtail/internal/guilds"
 )
 
 // view is what a session is entitled to see. It decides without looking at anything but

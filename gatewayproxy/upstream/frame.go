@@ -6,7 +6,7 @@ import (
 	"strconv"
 
 	"splashtail/bus"
-	"splashtail/gatewayproxy/rawjson"
+	"splashtail/internal/rawjson"
 )
 
 // The opcodes of Discord's gateway that we send or react to.

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 
-	"splashtail/gatewayproxy/rawjson"
+	"splashtail/internal/rawjson"
 )
 
 // guild is the d of a GUILD_CREATE, taken apart only as far as events patch it: the

@@ -1,7 +1,7 @@
 // Package rawjson reads parts of JSON and leaves the rest as it came.
 //
-// The gateway moves objects that others made, most of whose content it never looks at:
-// it needs the event's name, a guild's id, one list. What goes through here keeps every
+// Discord objects pass through us most of whose content nobody here looks at:
+// what is needed is an event's name, a guild's id, one list. What goes through keeps every
 // byte, unknown fields and numbers beyond 2^53 included, and nothing is decoded that is
 // not asked for.
 //

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"splashtail/bus"
-	"splashtail/gatewayproxy/rawjson"
+	"splashtail/internal/rawjson"
 )
 
 // Run loads what is stored, follows the stream and, when it is this process's turn,

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strconv"
 
-	"splashtail/gatewayproxy/rawjson"
+	"splashtail/internal/rawjson"
 )
 
 // memberCap is how many members of a guild are kept besides the bot itself and those in

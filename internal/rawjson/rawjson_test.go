@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"splashtail/gatewayproxy/rawjson"
+	"splashtail/internal/rawjson"
 )
 
 // FuzzReadsWhatEncodingJSONReads holds both readers against each other: the same members
