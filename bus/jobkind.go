@@ -6,6 +6,7 @@ type JobKind string
 // The kinds of jobs.
 const (
 	JobBackupCreate    JobKind = "backup-create"
+	JobRestorePlan     JobKind = "restore-plan" // says what a restore would do
 	JobBackupRestore   JobKind = "backup-restore"
 	JobBackupScheduled JobKind = "backup-scheduled" // makes a backup by a guild's schedule, and lets old ones go
 	JobMessagePrune    JobKind = "message-prune"
