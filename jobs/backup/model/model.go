@@ -6,7 +6,8 @@
 // A field that Discord sends as null is a pointer. A field that is not here is not in a backup: add it here first, and the
 // archive, the comparison and the restore say at compile time or in their tests what they lack.
 //
-// Read first: Snapshot here, then channel.go, expression.go, community.go and message.go. Names and codes are those of
+// Read first: Snapshot here, then channel.go, expression.go, community.go and message.go; what the jobs are asked for and
+// answer is in bus/backup.go (BackupArgs, BackupDone, PlanArgs, RestoreArgs …). Names and codes are those of
 // Discord's OpenAPI description, v10.
 package model
 
