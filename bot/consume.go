@@ -15,8 +15,8 @@ import (
 
 // How events are consumed.
 const (
-	shardTTL = 10 * time.Second
-	workers  = 16 // guilds that are worked on at a time, per shard
+	shardTTL = 4 * time.Second // how long a shard waits for another process after kill -9
+	workers  = 16              // guilds that are worked on at a time, per shard
 )
 
 // events follows which shards there are and acts for those that nobody else acts for.
@@ -87,9 +87,10 @@ func (t *Bot) consume(ctx context.Context, shard int) error {
 	if err := t.parts.restore(ctx); err != nil {
 		return fmt.Errorf("what was counted before could not be read: %w", err)
 	}
+	// The place is kept, not acknowledged: a process that follows one that died goes on with the oldest that was not done.
 	d := bus.Durable{Name: "bot-events-" + strconv.Itoa(shard), Workers: workers}
 	key := func(d bus.Delivery[bus.Dispatch]) string { return d.Value.Guild.String() }
-	return bus.Consume(ctx, t.b, d, bus.DispatchesOfShard(shard, t.parts.wanted()...), key, t.parts.handle)
+	return bus.FollowKept(ctx, t.b, d, bus.DispatchesOfShard(shard, t.parts.wanted()...), key, t.parts.handle)
 }
 
 func (t *Bot) hold(shard int, held bool) {

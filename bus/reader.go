@@ -211,16 +211,28 @@ const maxParked = 4 * mib
 // park keeps the message in PARKED and then removes it from its stream's reader. If
 // it cannot be kept it is not removed: it comes again.
 func (r *reader[T]) park(ctx context.Context, m jetstream.Msg, d Delivery[T], e *Error) {
-	p := Parked{V: 1, Stream: r.stream, Durable: r.d.Name, Subject: m.Subject(), Sequence: d.Seq, Tries: d.Tries + 1,
-		Code: e.Code, Reason: e.Reason, Message: e.Error(), At: time.Now().UTC(), Data: m.Data()[:min(len(m.Data()), maxParked)]}
-	id := r.stream + "." + r.d.Name + "." + m.Subject() + "." + p.At.Format(time.RFC3339Nano)
-	if _, err := Publish(context.WithoutCancel(ctx), r.b, ParkedSubject(r.stream, r.d.Name), p, WithID(id)); err != nil {
-		r.b.log.Error("a message could not be parked; it will come again", "subject", m.Subject(), "err", err)
+	if !r.b.park(ctx, r.stream, r.d.Name, parkedOf(m.Subject(), d.Seq, d.Tries, m.Data(), e)) {
 		r.settle(m.NakWithDelay(r.d.Backoff(d.Tries)))
 		return
 	}
-	r.b.log.Warn("a message was parked", "subject", m.Subject(), "seq", d.Seq, "reason", e.Reason, "err", e)
 	r.settle(m.TermWithReason(e.Reason))
+}
+
+func parkedOf(subject string, seq, tries uint64, data []byte, e *Error) Parked {
+	return Parked{V: 1, Subject: subject, Sequence: seq, Tries: tries + 1, Code: e.Code, Reason: e.Reason, Message: e.Error(),
+		At: time.Now().UTC(), Data: data[:min(len(data), maxParked)]}
+}
+
+// park keeps a message of a stream that a reader cannot take; false when that failed.
+func (b *Bus) park(ctx context.Context, stream, name string, p Parked) bool {
+	p.Stream, p.Durable = stream, name
+	id := stream + "." + name + "." + p.Subject + "." + p.At.Format(time.RFC3339Nano)
+	if _, err := Publish(context.WithoutCancel(ctx), b, ParkedSubject(stream, name), p, WithID(id)); err != nil {
+		b.log.Error("a message could not be parked; it will come again", "subject", p.Subject, "err", err)
+		return false
+	}
+	b.log.Warn("a message was parked", "subject", p.Subject, "seq", p.Sequence, "reason", p.Reason, "err", p.Message)
+	return true
 }
 
 func (r *reader[T]) settle(err error) {

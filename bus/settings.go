@@ -88,6 +88,7 @@ type PendingAct struct {
 type Claim struct {
 	V      int    `json:"v"`
 	Holder string `json:"holder"`
+	Done   bool   `json:"done,omitempty"` // its whole work
 }
 
 // AllSettings holds the settings of guilds, under the guild's id.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"log/slog"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/bwmarrin/discordgo"
@@ -46,17 +45,20 @@ type Router struct {
 	sets    *bus.Records[bus.CommandSet]
 	pending *bus.Records[bus.PendingAct]
 
-	running sync.WaitGroup
-	free    chan struct{}
+	free chan struct{}
 }
 
-// maxRunning bounds the commands that run at a time in a process.
-const maxRunning = 128
+// Bounds of a process: commands that run at a time, and interactions that it has in hand
+// with those that it tells that it is busy.
+const (
+	maxRunning = 128
+	maxTaken   = 2 * maxRunning
+)
 
 // NewRouter makes a router. It does no I/O.
 func NewRouter(cfg Config, r *Registry, b *bus.Bus, log *slog.Logger) (*Router, error) {
 	results := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "splashtail_bot_interactions_total",
-		Help: "Interactions by what became of them: done, refused, failed, stale (too late to be answered), foreign (of another program with this token), taken (by another process), busy (too many at a time), unreadable."}, []string{"result"})
+		Help: "Interactions by what became of them: done, refused, failed, stale (too late to be answered), foreign (of another program with this token), taken (by another process), interrupted (by the end of the process that worked on it), busy (too many at a time), unreadable."}, []string{"result"})
 	if cfg.Metrics != nil {
 		if err := cfg.Metrics.Register(results); err != nil {
 			return nil, err
@@ -71,6 +73,10 @@ func (r *Router) Ready() <-chan struct{} { return r.ready }
 
 // durableName is shared by all processes of the bot: each interaction goes to one.
 const durableName = "bot-interactions"
+
+// retakeAfter is when an interaction of a process that died goes to another one, in time
+// to be answered.
+const retakeAfter = time.Second
 
 // Run takes interactions until ctx ends, and returns when those that run have come to
 // their end or drainFor is over. Errors: the bus cannot be used.
@@ -91,13 +97,12 @@ func (r *Router) Run(ctx context.Context) error {
 	close(r.ready)
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	err = bus.Consume(ctx, r.b, bus.Durable{Name: durableName, Workers: 32, Waiting: 256}, bus.DispatchesNamed("INTERACTION_CREATE"),
+	unwatch := context.AfterFunc(ctx, func() { time.AfterFunc(drainFor, stop) })
+	defer unwatch()
+	d := bus.Durable{Name: durableName, Workers: maxTaken, Waiting: maxTaken, AckWait: retakeAfter, Backoff: func(uint64) time.Duration { return lookAgain }}
+	return bus.Consume(ctx, r.b, d, bus.DispatchesNamed("INTERACTION_CREATE"),
 		func(d bus.Delivery[bus.Dispatch]) string { return strconv.FormatUint(d.Seq, 10) },
-		func(_ context.Context, d bus.Delivery[bus.Dispatch]) error { r.accept(work, d.Value); return nil })
-	late := time.AfterFunc(drainFor, stop)
-	defer late.Stop()
-	r.running.Wait()
-	return err
+		func(_ context.Context, d bus.Delivery[bus.Dispatch]) error { return r.accept(work, d) })
 }
 
 // drainFor is how long commands may go on when the process stops.
@@ -106,51 +111,63 @@ const drainFor = 8 * time.Second
 // tooOld is when an interaction can no longer be answered: Discord waits 3 s.
 const tooOld = 2500 * time.Millisecond
 
-// claimFor is longer than an interaction can come again and still be answered.
-const claimFor = time.Minute
-
-// accept judges an interaction and starts it on its own. It is never tried again: what it
-// did the first time cannot be known.
-func (r *Router) accept(ctx context.Context, d bus.Dispatch) {
+// accept judges an interaction and sees it through to its end: it is acknowledged on the bus
+// then, so that the next process learns of those that this one leaves undone. What it did
+// is never done again. Errors: another process has it for now, or we stop.
+func (r *Router) accept(ctx context.Context, d bus.Delivery[bus.Dispatch]) error {
 	it := &discordgo.Interaction{}
-	if err := safely(func() error { return json.Unmarshal(d.Data, it) }); err != nil {
+	if err := safely(func() error { return json.Unmarshal(d.Value.Data, it) }); err != nil {
 		r.log.Error("an interaction cannot be read; it is not answered", "err", err)
 		r.results.WithLabelValues("unreadable").Inc()
-		return
+		return nil
 	}
 	age := time.Since(madeAt(it.ID))
-	if age > tooOld {
+	switch {
+	case age > tooOld && (d.Tries == 0 || age > tokenLife):
 		r.log.Debug("an interaction came too late to be answered", "age", age)
 		r.results.WithLabelValues("stale").Inc()
-		return
-	}
-	if !r.ours(ctx, it) {
+		return nil
+	case !r.ours(ctx, it):
 		r.results.WithLabelValues("foreign").Inc()
-		return
-	}
-	err := r.claims.CreateFor(ctx, it.ID, bus.Claim{V: 1, Holder: r.cfg.Instance}, claimFor)
-	if bus.IsCode(err, bus.CodeConflict) {
-		r.results.WithLabelValues("taken").Inc()
-		return
-	}
-	if err != nil {
-		r.log.Error("an interaction could not be claimed; it is not answered, lest two processes do", "err", err)
-		r.results.WithLabelValues("failed").Inc()
-		return
+		return nil
+	case age > tooOld:
+		return r.finish(ctx, it)
 	}
 	select {
 	case r.free <- struct{}{}:
+		defer func() { <-r.free }()
 	default:
 		r.results.WithLabelValues("busy").Inc()
 		r.tell(ctx, it, r.words.In(string(it.Locale)).T("error.busy"))
-		return
+		return nil
 	}
-	r.running.Go(func() {
-		defer func() { <-r.free }()
-		ctx, cancel := context.WithTimeout(ctx, tokenLife)
-		defer cancel()
-		r.results.WithLabelValues(r.serve(ctx, it)).Inc()
-	})
+	return r.run(ctx, it, d.Tries > 0)
+}
+
+// run claims an interaction, serves it and says when it is done. Whoever gets through to
+// Discord with the first answer carries it out: Discord takes one, so that there cannot be
+// two even when a claim was of no avail.
+func (r *Router) run(ctx context.Context, it *discordgo.Interaction, again bool) error {
+	done, err := r.claim(ctx, it.ID, again)
+	if err != nil {
+		return err
+	}
+	if done == nil {
+		r.results.WithLabelValues("taken").Inc()
+		return nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, tokenLife)
+	result := r.serve(bounded, it)
+	cancel()
+	done(ctx.Err() == nil && result != taken)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err() // we stop before it is done: whoever comes next says so
+	case result == taken:
+		return r.finish(ctx, it)
+	}
+	r.results.WithLabelValues(result).Inc()
+	return nil
 }
 
 // tokenLife is how long an interaction can be answered in all, with a margin.

@@ -48,8 +48,11 @@ func (r *Router) serve(ctx context.Context, it *discordgo.Interaction) string {
 
 // report tells who asks about an error, if there is one.
 func (r *Router) report(ctx context.Context, it *discordgo.Interaction, u *Use, err error) string {
-	if err == nil {
+	switch {
+	case err == nil:
 		return "done"
+	case discord.HasCode(err, discord.CodeAcknowledged) && (u == nil || !u.deferred):
+		return taken
 	}
 	w := r.words.In(string(it.Locale))
 	var refusal *Refusal

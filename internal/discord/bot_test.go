@@ -237,7 +237,7 @@ func (r *rig) interactionCalls(ctx context.Context, app string) {
 	r.ok(r.bot.Respond(ctx, i.ID().String(), i.Token(), &discordgo.InteractionResponse{Type: discordgo.InteractionResponseDeferredChannelMessageWithSource}))
 	r.code(r.bot.Respond(ctx, i.ID().String(), i.Token(), &discordgo.InteractionResponse{
 		Type: discordgo.InteractionResponseChannelMessageWithSource, Data: &discordgo.InteractionResponseData{Content: "twice"},
-	}), codeAcknowledged)
+	}), CodeAcknowledged)
 	text := "pong"
 	must(r.bot.EditOriginal(ctx, app, i.Token(), &discordgo.WebhookEdit{Content: &text, Files: []*discordgo.File{{Name: "a.txt", Reader: strings.NewReader("data")}}}))(r.t)
 	if m := must(r.bot.Original(ctx, app, i.Token()))(r.t); m.Content != "pong" || len(m.Attachments) != 1 {

@@ -9,14 +9,14 @@ import (
 	"splashtail/internal/secret"
 )
 
-// codeAcknowledged says that an interaction has its answer already.
-const codeAcknowledged = 40060
+// CodeAcknowledged says that an interaction has its answer already.
+const CodeAcknowledged = 40060
 
 // Interactions are answered by their own token, which lives 15 minutes, and not by the
 // bot's; the first answer has to come within 3 seconds of the event.
 
 // Respond gives the first answer to an interaction. CodeUnknownInteraction: it came too
-// late.
+// late. CodeAcknowledged: somebody else was first.
 func (b *Bot) Respond(ctx context.Context, id, token string, r *discordgo.InteractionResponse) error {
 	body := Changes{"type": r.Type}
 	var files []*discordgo.File
@@ -31,7 +31,7 @@ func (b *Bot) Respond(ctx context.Context, id, token string, r *discordgo.Intera
 	if err != nil {
 		return err
 	}
-	q.Repeatable, q.DoneCodes = true, []int{codeAcknowledged}
+	q.Repeatable, q.DoneCodes = true, []int{CodeAcknowledged}
 	_, err = b.hook(ctx, q)
 	return err
 }
