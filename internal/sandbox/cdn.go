@@ -149,6 +149,13 @@ func (d *Discord) pictureOf(folder string, id ID) picture {
 	if g := d.guilds[d.places[id]]; g != nil && folder == "avatars" && g.webhooks[id] != nil {
 		return g.webhooks[id].avatar
 	}
+	if folder == "guild-events" {
+		for _, g := range d.guilds {
+			if e := g.scheduled[id]; e != nil {
+				return e.image
+			}
+		}
+	}
 	if folder == "role-icons" {
 		for _, g := range d.guilds {
 			if r := g.roles[id]; r != nil {

@@ -298,7 +298,7 @@ func (c *call) unhang(g *guild, ch *channel) {
 			delete(c.d.codes, code)
 		}
 	}
-	g.set.forget(ch.id)
+	g.forget(ch.id)
 }
 
 // channelName is how a name is kept: text channels have no capitals and no spaces.

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 )
 
 // createChannel makes a channel below all others, or at a position that is then shared. In a category and without overwrites
@@ -31,6 +32,9 @@ func createChannel(c *call) (any, *apiError) {
 	ch := newChannel(c.d.newID(), g.id, "", b.kind.value)
 	ch.position = g.nextPosition()
 	b.apply(c.d, ch)
+	if err := g.fits(ch); err != nil {
+		return nil, err
+	}
 	set(&ch.position, b.position)
 	if err := c.adopt(g, ch, b.parent); err != nil {
 		return nil, err
@@ -54,6 +58,26 @@ func (g *guild) mayHold(kind int) *apiError {
 		return wrongChannelType()
 	}
 	return nil
+}
+
+// fits holds a channel against what its type and the boosts of its guild allow.
+func (g *guild) fits(ch *channel) *apiError {
+	var bad formErrors
+	if most := g.maxBitrate(ch.kind); ch.bitrate > most {
+		bad.add("NUMBER_TYPE_MAX", "int value should be less than or equal to "+strconv.Itoa(most)+".", "bitrate")
+	}
+	if ch.kind == VoiceChannel && ch.userLimit > 99 {
+		bad.add("NUMBER_TYPE_MAX", "int value should be less than or equal to 99.", "user_limit")
+	}
+	if ch.topic != nil && !ch.postable() && utf8.RuneCountInString(*ch.topic) > 1024 {
+		bad.add("BASE_TYPE_BAD_LENGTH", "Must be between 0 and 1024 in length.", "topic")
+	}
+	for i, t := range ch.tags {
+		if id := ID(t.EmojiID); id != 0 && g.emojis[id] == nil {
+			bad.add("INVALID_EMOJI", "Unknown emoji", "available_tags", strconv.Itoa(i), "emoji_id")
+		}
+	}
+	return bad.err()
 }
 
 // adopt puts a channel into a category that has room for it.
@@ -134,6 +158,9 @@ func (c *call) reshape(g *guild, me *member, next *channel, b channelBody) *apiE
 		next.kind = b.kind.value
 	}
 	b.apply(c.d, next)
+	if err := g.fits(next); err != nil {
+		return err
+	}
 	set(&next.position, b.position)
 	if err := c.adopt(g, next, b.parent); err != nil {
 		return err

@@ -103,6 +103,23 @@ func fileTooLarge() *apiError {
 	return fail(http.StatusBadRequest, 50045, "File uploaded exceeds the maximum size")
 }
 func fileInvalid() *apiError { return fail(http.StatusBadRequest, 50046, "Invalid file uploaded") }
+func unknownWelcome() *apiError {
+	return fail(http.StatusNotFound, 10069, "Unknown Guild Welcome Screen")
+}
+func unknownScheduled() *apiError {
+	return fail(http.StatusNotFound, 10070, "Unknown Guild Scheduled Event")
+}
+
+// unknownAutomodRule has Discord's text; its code is not documented.
+func unknownAutomodRule() *apiError {
+	return fail(http.StatusNotFound, 10066, "Unknown Auto Moderation Rule")
+}
+func onboardingNotReady(on bool) *apiError {
+	if on {
+		return fail(http.StatusBadRequest, 350001, "Cannot update onboarding while below requirements")
+	}
+	return fail(http.StatusBadRequest, 350000, "Cannot enable onboarding, requirements are not met")
+}
 func onSystemMessage() *apiError {
 	return fail(http.StatusForbidden, 50021, "Cannot execute action on a system message")
 }

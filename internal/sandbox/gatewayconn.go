@@ -5,42 +5,6 @@ import (
 	"time"
 )
 
-// The opcodes of the gateway.
-const (
-	opDispatch       = 0
-	opHeartbeat      = 1
-	opIdentify       = 2
-	opPresence       = 3
-	opVoiceState     = 4
-	opResume         = 6
-	opReconnect      = 7
-	opRequestMembers = 8
-	opInvalidSession = 9
-	opHello          = 10
-	opAck            = 11
-	opSoundboard     = 31
-	opChannelInfo    = 43
-)
-
-// The codes with which the gateway closes.
-const (
-	closeGoingAway    = 1001
-	closeUnknown      = 4000
-	closeUnknownOp    = 4001
-	closeDecode       = 4002
-	closeNoIdentify   = 4003
-	closeToken        = 4004
-	closeIdentified   = 4005
-	closeSeq          = 4007
-	closeRate         = 4008
-	closeTimeout      = 4009
-	closeShard        = 4010
-	closeTooFewShards = 4011
-	closeVersion      = 4012
-	closeIntents      = 4013
-	closeDisallowed   = 4014
-)
-
 // gatewayConn is one connection of a client. Its reader changes it under the lock of Discord, its writer takes from it
 // under the lock and writes without.
 type gatewayConn struct {

@@ -110,7 +110,7 @@ type guildCreate struct {
 	VoiceStates     []guildVoiceState `json:"voice_states"`
 	Presences       []wirePresence    `json:"presences"`
 	StageInstances  []struct{}        `json:"stage_instances"`
-	ScheduledEvents []struct{}        `json:"guild_scheduled_events"`
+	ScheduledEvents []wireScheduled   `json:"guild_scheduled_events"`
 	Sounds          []wireSound       `json:"soundboard_sounds"`
 }
 
@@ -122,7 +122,7 @@ func (d *Discord) newGuildCreate(g *guild, s *gatewaySession, unavailable *bool)
 		wireGuild: newWireGuild(g), Unavailable: unavailable, JoinedAt: wireTime(me.joined), Large: len(g.members) > s.large,
 		MemberCount: len(g.members), Members: []wireMember{}, Channels: wireChannels(g), Threads: g.threadsFor(me),
 		VoiceStates: []guildVoiceState{}, Presences: []wirePresence{}, StageInstances: []struct{}{},
-		ScheduledEvents: []struct{}{}, Sounds: wireSounds(g, false),
+		ScheduledEvents: wireScheduledList(g), Sounds: wireSounds(g, false),
 	}
 	sees := s.intents&IntentGuildPresences != 0
 	for _, id := range sortedIDs(g.members) {

@@ -19,6 +19,13 @@ type guild struct {
 	stickers map[ID]*sticker
 	sounds   map[ID]*sound
 	tier     int // of boosts
+
+	automod    map[ID]*automodRule
+	scheduled  map[ID]*scheduledEvent
+	welcome    welcomeScreen
+	onboarding onboarding
+	widget     wireWidget
+
 	members  map[ID]*member
 	mfa      bool
 	set      guildSettings
@@ -43,7 +50,8 @@ func (d *Discord) AddGuild(name string, owner ID) (ID, error) {
 	g := &guild{
 		id: d.newID(), name: name, owner: owner, created: time.Now(),
 		roles: map[ID]*role{}, channels: map[ID]*channel{}, threads: map[ID]*channel{},
-		emojis: map[ID]*emoji{}, stickers: map[ID]*sticker{}, sounds: map[ID]*sound{}, members: map[ID]*member{},
+		emojis: map[ID]*emoji{}, stickers: map[ID]*sticker{}, sounds: map[ID]*sound{},
+		automod: map[ID]*automodRule{}, scheduled: map[ID]*scheduledEvent{}, members: map[ID]*member{},
 		bans: map[ID]ban{}, webhooks: map[ID]*webhook{}, invites: map[string]*invite{}, set: freshSettings(),
 		audit: newRing[AuditEntry](orDefault(d.cfg.AuditLog, 4096)),
 	}

@@ -33,11 +33,22 @@ func freshSettings() guildSettings {
 	return guildSettings{locale: "en-US", afkTimeout: 300, features: []string{}}
 }
 
-// forget takes a channel that is gone out of the settings that name it.
-func (s *guildSettings) forget(channel ID) {
+// forget takes a channel that is gone out of what names it; automod rules keep its id, as Discord's do.
+func (g *guild) forget(channel ID) {
+	s := &g.set
 	for _, at := range []*ID{&s.afk, &s.system, &s.rules, &s.updates, &s.safety} {
 		if *at == channel {
 			*at = 0
+		}
+	}
+	if ID(g.widget.Channel) == channel {
+		g.widget.Channel = 0
+	}
+	g.welcome.channels = slices.DeleteFunc(slices.Clone(g.welcome.channels), func(w wireWelcomeChannel) bool { return w.ChannelID == channel })
+	g.onboarding.channels = slices.DeleteFunc(slices.Clone(g.onboarding.channels), func(id ID) bool { return id == channel })
+	for id, e := range g.scheduled {
+		if e.channel == channel {
+			delete(g.scheduled, id)
 		}
 	}
 }
@@ -56,6 +67,7 @@ func (g *guild) auditKeys() []auditKey {
 		{"afk_channel_id", nullableID(s.afk)}, {"system_channel_id", nullableID(s.system)}, {"system_channel_flags", s.systemFlags},
 		{"rules_channel_id", nullableID(s.rules)}, {"public_updates_channel_id", nullableID(s.updates)},
 		{"safety_alerts_channel_id", nullableID(s.safety)}, {"premium_progress_bar_enabled", s.premiumBar}, {"features", s.features},
+		{"widget_enabled", g.widget.Enabled}, {"widget_channel_id", g.widget.Channel},
 	}
 }
 
@@ -215,10 +227,30 @@ func (c *call) maySettle(g *guild, me *member, next *guildSettings) *apiError {
 	if err := bad.err(); err != nil {
 		return err
 	}
+	if !g.affords(next) {
+		return boostsNeeded()
+	}
 	if is != was && g.rolePermissions(me) != AllPermissions {
 		return missingPermissions()
 	}
 	return nil
+}
+
+// affords says whether the guild has the features that its new pictures need. An icon is free unless it moves.
+func (g *guild) affords(next *guildSettings) bool {
+	moving := func(p picture) bool { return p.kind == "image/gif" }
+	for _, p := range []struct {
+		was, is picture
+		feature string
+	}{
+		{g.set.splash, next.splash, "INVITE_SPLASH"}, {g.set.banner, next.banner, "BANNER"},
+		{g.set.discovery, next.discovery, "DISCOVERABLE"},
+	} {
+		if p.is.hash != "" && p.is.hash != p.was.hash && !g.has(p.feature) {
+			return false
+		}
+	}
+	return (!moving(next.icon) || g.has("ANIMATED_ICON")) && (!moving(next.banner) || g.has("ANIMATED_BANNER"))
 }
 
 func (b guildBody) apply(s *guildSettings) {

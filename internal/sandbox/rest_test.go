@@ -113,6 +113,9 @@ func TestEveryRouteAgainstTheDescription(t *testing.T) {
 	r.pins()
 	r.expressions()
 	r.files()
+	r.automod()
+	r.greetings()
+	r.scheduled()
 	r.webhooks()
 	r.invites()
 	r.commands()
@@ -132,7 +135,7 @@ func TestEveryRouteAgainstTheDescription(t *testing.T) {
 			t.Errorf("%s was not called", route.name())
 		}
 	}
-	if r.operations != nil && len(r.operations()) < 110 {
+	if r.operations != nil && len(r.operations()) < 135 {
 		t.Errorf("%d operations: %v", len(r.operations()), r.operations())
 	}
 }

@@ -39,7 +39,7 @@ func (r *route) name() string { return r.method + " " + r.pattern }
 func allRoutes() []route {
 	return slices.Concat(
 		memberRoutes(), coreRoutes(), accountRoutes(), guildRoutes(), banRoutes(), roleRoutes(), channelRoutes(), threadRoutes(), pinRoutes(), messageRoutes(),
-		inviteRoutes(), webhookRoutes(), emojiRoutes(), stickerRoutes(), soundRoutes(),
+		inviteRoutes(), webhookRoutes(), emojiRoutes(), stickerRoutes(), soundRoutes(), automodRoutes(), greetingRoutes(), scheduledRoutes(),
 		webhookMessageRoutes(), commandRoutes(), callbackRoutes(),
 		cdnRoutes(),
 	)

@@ -192,7 +192,8 @@ func newWireGuild(g *guild) wireGuild {
 		AFKTimeout: s.afkTimeout, SystemChannelID: nullableID(s.system), SystemFlags: s.systemFlags, Verification: s.verification,
 		Roles: wireRoles(g), Notifications: s.notifications, ExplicitFilter: s.filter, MaxMembers: 500_000, MaxStageVideo: 50,
 		MaxVideo: 25, PreferredLocale: s.locale, RulesChannelID: nullableID(s.rules), SafetyChannelID: nullableID(s.safety),
-		UpdatesChannelID: nullableID(s.updates), PremiumBarEnabled: s.premiumBar, Emojis: wireEmojis(g, false),
+		UpdatesChannelID: nullableID(s.updates), WidgetEnabled: g.widget.Enabled, WidgetChannelID: g.widget.Channel,
+		PremiumBarEnabled: s.premiumBar, Emojis: wireEmojis(g, false),
 		Stickers: wireStickers(g, false), PremiumTier: g.tier, PremiumCount: g.boosts(),
 	}
 	if g.mfa {
