@@ -41,7 +41,7 @@ func (m *maker) keep(l model.Channel) string {
 		return ""
 	}
 	for _, c := range m.Live.Channels {
-		if c.Parent != nil && *c.Parent == l.ID && (m.protect[c.ID] || m.keep(c) != "") {
+		if c.Type != model.TypeCategory && isRef(c.Parent, l.ID) && (m.protect[c.ID] || m.keep(c) != "") {
 			return "a channel in it stays"
 		}
 	}
