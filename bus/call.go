@@ -15,6 +15,7 @@ import (
 const (
 	headerReason     = "Splashtail-Reason"
 	headerRetryAfter = "Splashtail-Retry-After-Ms"
+	headerDetails    = "Splashtail-Details" // a JSON object of texts
 )
 
 // maxServing bounds how many calls one server of a subject works on at a time; the
@@ -118,6 +119,11 @@ func errorHeader(e *Error) nats.Header {
 	if e.RetryAfter > 0 {
 		h.Set(headerRetryAfter, strconv.FormatInt(e.RetryAfter.Milliseconds(), 10))
 	}
+	if len(e.Details) > 0 {
+		if text, err := json.Marshal(e.Details); err == nil {
+			h.Set(headerDetails, string(text))
+		}
+	}
 	return h
 }
 
@@ -127,5 +133,7 @@ func errorFromHeader(h nats.Header) *Error {
 		return nil
 	}
 	ms, _ := strconv.ParseInt(h.Get(headerRetryAfter), 10, 64)
-	return &Error{Code: Code(code), Reason: h.Get(headerReason), Message: h.Get(micro.ErrorHeader), RetryAfter: time.Duration(ms) * time.Millisecond}
+	e := &Error{Code: Code(code), Reason: h.Get(headerReason), Message: h.Get(micro.ErrorHeader), RetryAfter: time.Duration(ms) * time.Millisecond}
+	_ = json.Unmarshal([]byte(h.Get(headerDetails)), &e.Details) // none is as good as one that cannot be read
+	return e
 }

@@ -149,11 +149,17 @@ func (s Stream) config(embedded bool, replicas int) jetstream.StreamConfig {
 		MaxAge: s.MaxAge, MaxBytes: s.MaxBytes, MaxMsgSize: s.MaxMsg, Duplicates: s.Dedupe,
 		Storage: jetstream.FileStorage, Replicas: replicas,
 		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardOld,
-		AllowDirect: true, AllowMsgTTL: s.MsgTTL,
+		AllowDirect: true, AllowMsgTTL: s.MsgTTL, AllowMsgSchedules: s.Timers,
+	}
+	if s.Each > 0 {
+		c.MaxMsgsPerSubject = s.Each
 	}
 	if s.Keep == KeepWork {
 		c.Retention = jetstream.WorkQueuePolicy
 		c.Discard, c.DiscardNewPerSubject, c.MaxMsgsPerSubject = jetstream.DiscardNew, true, 1
+	}
+	if s.Keep == KeepAll {
+		c.Discard = jetstream.DiscardNew
 	}
 	switch {
 	case s.Storage == Lazy && replicas == 1:

@@ -31,10 +31,11 @@ var Codes = [...]Code{CodeInvalid, CodeNotFound, CodeConflict, CodeDenied, CodeL
 // Error is the error that crosses component borders.
 type Error struct {
 	Code       Code
-	Reason     string        // closed snake_case word, for metrics and tests
-	Message    string        // a sentence for a person: what happened, what was not changed, what to do
-	RetryAfter time.Duration // for CodeLimited and CodeUnavailable; zero when unknown
-	Err        error         // the cause; never leaves the process
+	Reason     string            // closed snake_case word, for metrics and tests
+	Message    string            // a sentence for a person: what happened, what was not changed, what to do
+	RetryAfter time.Duration     // for CodeLimited and CodeUnavailable; zero when unknown
+	Err        error             // the cause; never leaves the process
+	Details    map[string]string // facts for programs, such as the id of the job that is in the way; may be nil
 }
 
 // Error gives the message, the reason and the cause, for logs.

@@ -21,6 +21,7 @@ const (
 	leaseVoice  = "voice"
 	leaseShard  = "shard"
 	leaseBot    = "bot"
+	leaseJobs   = "jobs"
 )
 
 // LeaseKey names a sole right.

@@ -16,7 +16,7 @@ func (p Plan) Markdown() string {
 		fmt.Fprintf(&w, "| `%s` | `%s` | %s | %s | %s | %s | %s |\n", s.Name, strings.Join(s.Takes, "`, `"),
 			keeps(s), size(s.MaxBytes), size(int64(s.MaxMsg)), s.Storage.survives(), s.Does)
 	}
-	w.WriteString("\nWhat passes a bound: the oldest messages of the stream go first, except in a work queue, which refuses new ones.\n")
+	w.WriteString("\nWhat passes a bound: the oldest messages of the stream go first, except in those that keep until somebody acknowledged or removed: they refuse new ones.\n")
 	w.WriteString("\n## Buckets\n\n| bucket | key | revisions | at most | survives | for |\n|---|---|---|---|---|---|\n")
 	for _, b := range p.Buckets {
 		fmt.Fprintf(&w, "| `%s` | `%s` | %d | %s | %s | %s |\n", b.Name, b.Key, b.History, size(b.MaxBytes), b.Storage.survives(), b.Does)
@@ -30,6 +30,7 @@ func (p Plan) Markdown() string {
 	fmt.Fprintf(&w, "| `%s.<code>` | the broker that owns a ready capture client for the code | change one member's voice state through the client's own bot |\n", rootModify)
 	fmt.Fprintf(&w, "| `%s.send.<shards>.<shard>` | the gatewayproxy that holds the shard | send a bot's command to Discord's gateway |\n", rootGateway)
 	fmt.Fprintf(&w, "| `%s.shard.<shards>.<shard>` | the gatewayproxy that holds the shard | restart, release or begin the shard's session anew |\n", rootGateway)
+	fmt.Fprintf(&w, "| `%s.jobs.<verb>` | one instance of jobs | submit, cancel, retry, pause, resume, list and show jobs |\n", rootControl)
 	return w.String()
 }
 
@@ -49,8 +50,13 @@ func keeps(s Stream) string {
 	if s.MaxAge > 0 {
 		age = duration(s.MaxAge)
 	}
-	if s.Keep == KeepWork {
+	switch {
+	case s.Keep == KeepWork:
 		return "until acknowledged, one per subject, " + age
+	case s.Keep == KeepAll:
+		return "until removed, " + age
+	case s.Each > 0:
+		return fmt.Sprintf("%s, %d per subject", age, s.Each)
 	}
 	return age
 }

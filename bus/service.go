@@ -49,7 +49,7 @@ func NewService(b *Bus, info ServiceInfo) (*Service, error) {
 	}
 	s := &Service{b: b, svc: svc, component: info.Component}
 	since := time.Now().UTC()
-	err = s.add("status", "How this instance is", func(ctx context.Context, _ *nats.Msg) ([]byte, error) {
+	err = s.add("status", "How this instance is", everyInstance(), func(ctx context.Context, _ *nats.Msg) ([]byte, error) {
 		st := Status{V: 1, Component: info.Component, Instance: info.Instance, Version: info.Version, Since: since}
 		if info.Status != nil {
 			st.Ready, st.Details = info.Status(ctx)
@@ -76,24 +76,54 @@ func (s *Service) Verb(name, does string, h func(context.Context, VerbRequest) (
 	if err != nil {
 		return err
 	}
-	return s.add(name, does, func(ctx context.Context, m *nats.Msg) ([]byte, error) {
+	return s.add(name, does, everyInstance(), func(ctx context.Context, m *nats.Msg) ([]byte, error) {
 		var req VerbRequest
 		answer, err := guard(ctx, s.b, m, func(ctx context.Context, q VerbRequest) (any, error) {
 			req = q
 			return h(ctx, q)
 		})
-		c := Command{V: 1, ID: nuid.Next(), Component: s.component, Verb: name, Actor: req.Actor, Reason: req.Reason, Outcome: "done", At: time.Now().UTC()}
-		if err != nil {
-			c.Outcome = "failed: " + AsError(err).Error()
-		}
-		if _, perr := Publish(ctx, s.b, record, c, WithID(c.ID)); perr != nil {
-			s.b.log.Warn("a command was carried out and not recorded", "subject", m.Subject, "err", perr)
+		s.record(ctx, record, name, req.Actor, req.Reason, err)
+		return answer, err
+	})
+}
+
+// record keeps the use of a verb in COMMANDS.
+func (s *Service) record(ctx context.Context, to Subject[Command], verb, actor, reason string, err error) {
+	c := Command{V: 1, ID: nuid.Next(), Component: s.component, Verb: verb, Actor: actor, Reason: reason, Outcome: "done", At: time.Now().UTC()}
+	if err != nil {
+		c.Outcome = "failed: " + AsError(err).Error()
+	}
+	if _, perr := Publish(ctx, s.b, to, c, WithID(c.ID)); perr != nil {
+		s.b.log.Warn("a command was carried out and not recorded", "subject", join(rootControl, s.component, verb), "err", perr)
+	}
+}
+
+// Answer answers a call of the component on whichever instance the server picks. With who, each use is recorded in
+// COMMANDS with who asked, why and the outcome; a nil who is for calls that only read.
+func Answer[Q, R any](s *Service, c Call[Q, R], does string, who func(Q) (actor, reason string), h func(context.Context, Q) (R, error)) error {
+	name := c.name[strings.LastIndexByte(c.name, '.')+1:]
+	record, err := CommandSubject(s.component, name)
+	if err != nil {
+		return err
+	}
+	return s.add(name, does, micro.WithEndpointMetadata(nil), func(ctx context.Context, m *nats.Msg) ([]byte, error) {
+		var req Q
+		answer, err := guard(ctx, s.b, m, func(ctx context.Context, q Q) (R, error) {
+			req = q
+			return h(ctx, q)
+		})
+		if who != nil {
+			actor, reason := who(req)
+			s.record(ctx, record, name, actor, reason, err)
 		}
 		return answer, err
 	})
 }
 
-func (s *Service) add(name, does string, h func(context.Context, *nats.Msg) ([]byte, error)) error {
+// everyInstance lets each instance answer a question instead of one of them.
+func everyInstance() micro.EndpointOpt { return micro.WithEndpointQueueGroupDisabled() }
+
+func (s *Service) add(name, does string, whose micro.EndpointOpt, h func(context.Context, *nats.Msg) ([]byte, error)) error {
 	subject := join(rootControl, s.component, name)
 	return s.svc.AddEndpoint(name, micro.HandlerFunc(func(r micro.Request) {
 		// micro calls on the subscription's goroutine; a slow verb must not hold the next.
@@ -111,7 +141,7 @@ func (s *Service) add(name, does string, h func(context.Context, *nats.Msg) ([]b
 				s.b.log.Debug("an answer could not be sent", "subject", subject, "err", err)
 			}
 		}()
-	}), micro.WithEndpointSubject(subject), micro.WithEndpointQueueGroupDisabled(),
+	}), whose, micro.WithEndpointSubject(subject),
 		micro.WithEndpointMetadata(map[string]string{"does": does}))
 }
 

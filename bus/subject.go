@@ -42,6 +42,7 @@ const (
 	rootAction   = "action"
 	rootJournal  = "journal"
 	rootGateway  = "gateway"
+	rootJob      = "job"
 )
 
 // CaptureSubject is where an event of a capture client goes: capture.<code>.<kind>.

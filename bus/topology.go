@@ -12,6 +12,11 @@ const (
 	streamCommands = "COMMANDS"
 	streamParked   = "PARKED"
 
+	streamJobs      = "JOBS"
+	streamJobsSched = "JOBS_SCHED"
+	streamJobLog    = "JOBLOG"
+	streamJobNotes  = "JOBNOTES"
+
 	bucketVoice     = "VOICE"
 	bucketLeases    = "LEASES"
 	bucketTokens    = "TOKENS"
@@ -20,6 +25,9 @@ const (
 	bucketGuilds    = "GUILDS"
 	bucketConfig    = "CONFIG"
 	bucketGuard     = "GUARD"
+	bucketJobs      = "JOBS_STATE"
+
+	bucketJobSecrets = "JOBS_SECRETS"
 
 	blobsBackups = "BACKUPS"
 )
@@ -50,7 +58,9 @@ type Stream struct {
 	MaxMsg   int32         // largest message in bytes
 	Dedupe   time.Duration // how long a message id is remembered
 	Storage  Storage
-	MsgTTL   bool // messages may have a shorter life of their own
+	MsgTTL   bool  // messages may have a shorter life of their own
+	Each     int64 // messages per subject, the oldest go first; 0 means no limit
+	Timers   bool  // it holds timers: messages that appear under another subject when their time has come
 }
 
 // Keep says when a stream lets go of a message.
@@ -62,6 +72,9 @@ const (
 	// KeepWork keeps a message until somebody acknowledged it, refuses a second one
 	// on a subject that still has one, and refuses new ones when full.
 	KeepWork
+	// KeepAll keeps messages until somebody removes them, and refuses new ones when full:
+	// for what would be missed if it were let go by itself.
+	KeepAll
 )
 
 // Storage is where a stream or bucket lives, and so what it survives.
@@ -139,6 +152,26 @@ func streams() []Stream {
 			Does:   "Messages that no handler could take, with the reason. Operators read and republish.",
 			MaxAge: 14 * day, MaxBytes: 128 * mib, MaxMsg: 8 * mib, Dedupe: 2 * time.Minute,
 		},
+		{
+			Name: streamJobs, Takes: AllJobRuns().patterns, Keep: KeepWork,
+			Does:   "Which jobs are to be worked on or are being worked on: small items, the job itself is its record. Their subject is the lock of a guild's lane. jobs writes and reads.",
+			MaxAge: 30 * day, MaxBytes: 64 * mib, MaxMsg: 4 * kib, Dedupe: 2 * time.Minute,
+		},
+		{
+			Name: streamJobsSched, Takes: []string{join(rootJob, "timer", "*", "*"), join(rootJob, "due", "*", "*")}, Timers: true,
+			Does:   "Jobs and schedules that wait for a moment: the server lets a timer appear as due then, by itself. jobs writes and reads.",
+			MaxAge: 400 * day, MaxBytes: 64 * mib, MaxMsg: 4 * kib, Dedupe: 2 * time.Minute,
+		},
+		{
+			Name: streamJobLog, Takes: []string{join(rootJob, "log", "*", "*"), join(rootJob, "progress", "*", "*")}, Each: 2000,
+			Does:   "What jobs tell: lines, progress, changes of state. jobs writes; the bot's cards, the web and the CLI follow it live.",
+			MaxAge: 30 * day, MaxBytes: 256 * mib, MaxMsg: 64 * kib, Dedupe: 2 * time.Minute, Storage: Lazy,
+		},
+		{
+			Name: streamJobNotes, Takes: []string{join(rootJob, "note", "*", "*")}, Keep: KeepAll,
+			Does:   "What workers have noted of their jobs, so that whoever takes one over does nothing twice. Each note names the one before, so that a worker that lost its job cannot add one. Removed with the job.",
+			MaxAge: 400 * day, MaxBytes: 512 * mib, MaxMsg: 1 * mib, Dedupe: 2 * time.Minute,
+		},
 	}
 }
 
@@ -150,7 +183,7 @@ func buckets() []Bucket {
 			KeyTTL: true, // for the marks of removed records
 		},
 		{
-			Name: bucketLeases, Key: "owner.<code>, broker.<instance>, edge.capture, sweep.capture, voice.<guild>, shard.<shards>.<shard>, gateway.<instance>, identify.<bot>.<bucket>, guilds.writer, bot.<shard>, bot.due, bot.lockdown, claim.<interaction>", History: 1, MaxBytes: 64 * mib, MaxValue: 4 * kib,
+			Name: bucketLeases, Key: "owner.<code>, broker.<instance>, edge.capture, sweep.capture, voice.<guild>, shard.<shards>.<shard>, gateway.<instance>, identify.<bot>.<bucket>, guilds.writer, bot.<shard>, bot.due, bot.lockdown, jobs.sweep, claim.<interaction>", History: 1, MaxBytes: 64 * mib, MaxValue: 4 * kib,
 			Does:    "Sole rights with a fencing token; they end with their holder.",
 			Storage: Volatile, KeyTTL: true,
 		},
@@ -172,12 +205,22 @@ func buckets() []Bucket {
 			Does: "Compressed guild snapshots, patched by events.",
 		},
 		{
-			Name: bucketConfig, Key: "guild.<guild>, limits.<guild>.<id>, access.<guild>.<command>, commands.<application>.<guild>", History: 20, MaxBytes: 64 * mib, MaxValue: 64 * kib,
+			Name: bucketConfig, Key: "guild.<guild>, limits.<guild>.<id>, access.<guild>.<command>, commands.<application>.<guild>, schedule.<guild>.<name>", History: 20, MaxBytes: 64 * mib, MaxValue: 64 * kib,
 			Does: "Settings of guilds. Watched instead of cached; the history says who changed what.",
 		},
 		{
 			Name: bucketGuard, Key: "incident.<guild>.<id>, lockdown.<guild>, temporary.<guild>.<user>, pending.<guild>.<id>", History: 1, MaxBytes: 128 * mib, MaxValue: 1 * mib,
 			Does: "What the bot has under way in guilds: incidents and how far their undoing has come, lockdowns with what they replaced.",
+		},
+		{
+			Name: bucketJobs, Key: "<guild>.<job>, once.<guild>.<hash>, paused.kind.<kind>", History: 1, MaxBytes: 256 * mib, MaxValue: 1 * mib,
+			Does:   "The records of jobs: state, arguments, attempts, outcome, files. jobs writes by compare-and-set; everybody reads.",
+			KeyTTL: true, // for the keys of submissions, and the marks of removed records
+		},
+		{
+			Name: bucketJobSecrets, Key: "<guild>.<job>", History: 1, MaxBytes: 16 * mib, MaxValue: 16 * kib,
+			Does:   "Passwords of jobs, sealed, until the job has ended.",
+			KeyTTL: true,
 		},
 	}
 }
@@ -185,8 +228,8 @@ func buckets() []Bucket {
 func blobs() []Blob {
 	return []Blob{
 		{
-			Name: blobsBackups, Key: "<guild>/<job>/<file>", MaxBytes: 2 * gib,
-			Does: "Backup archives, streamed in and out.",
+			Name: blobsBackups, Key: "<guild>/<job>/<attempt>/<file>", MaxBytes: 2 * gib,
+			Does: "Files of jobs, backup archives above all, streamed in and out. Removed with the job.",
 		},
 	}
 }
