@@ -95,8 +95,10 @@ type GuildSnapshot struct {
 	Shard       int    `json:"shard"`
 	Epoch       string `json:"epoch"`
 	Stream      uint64 `json:"stream"`
+	Created     uint64 `json:"created,omitempty"`     // the place of the GUILD_CREATE that it began with; 0: not known in this life of the stream
 	Unavailable bool   `json:"unavailable,omitempty"` // an outage; Data is what was known before, or empty
 	Data        []byte `json:"data"`                  // zstd-compressed JSON of GUILD_CREATE's d
+	Gone        []byte `json:"gone,omitempty"`        // zstd-compressed JSON of what was deleted lately, as guilds.Remains
 }
 
 // UpstreamKey names a shard's records: <number of shards>.<shard>.

@@ -58,8 +58,10 @@ type Store struct {
 // entry is a guild with its place.
 type entry struct {
 	g           *guild // nil: never seen available
+	lost        losses
 	shard       int
 	unavailable bool
+	created     uint64 // place of the GUILD_CREATE that g began with
 	changed     uint64 // by which event
 }
 

@@ -18,7 +18,6 @@ const (
 	writerLease = 5 * time.Second
 	writeWindow = 32 // guilds on their way to the bus at a time
 	maxStored   = 3 << 20
-	maxGuild    = 64 << 20 // of JSON, when a record is read
 )
 
 // positionKey is how far into DISPATCH the stored guilds are known to reach.
@@ -105,14 +104,20 @@ func newKeeper(ctx context.Context, s *Store) (*keeper, error) {
 	if k.enc, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest)); err != nil {
 		return nil, err
 	}
-	k.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxGuild))
+	k.dec, err = newDecoder()
 	return k, err
 }
 
 func (k *keeper) position(ctx context.Context, epoch string) (uint64, error) {
-	p, err := k.positions.Get(ctx, positionKey)
+	return positionOf(ctx, k.positions, epoch)
+}
+
+// positionOf gives the place up to which every stored guild is up to date; 0 when none is
+// known in this life of the stream.
+func positionOf(ctx context.Context, positions *bus.Records[bus.Position], epoch string) (uint64, error) {
+	p, err := positions.Get(ctx, positionKey)
 	if bus.IsCode(err, bus.CodeNotFound) || err == nil && p.Value.Epoch != epoch {
-		return 0, nil // everything that the stream still has
+		return 0, nil
 	}
 	return p.Value.Seq, err
 }
@@ -124,17 +129,10 @@ func (k *keeper) put(r bus.Entry[bus.GuildSnapshot], epoch string) {
 		k.s.log.Error("a stored guild has a key that is no id; it is passed over", "key", r.Key)
 		return
 	}
-	e := &entry{shard: r.Value.Shard, unavailable: r.Value.Unavailable}
-	if r.Value.Epoch == epoch {
-		e.changed = r.Value.Stream
-	}
-	if len(r.Value.Data) > 0 {
-		data, err := k.dec.DecodeAll(r.Value.Data, nil)
-		if err != nil {
-			k.s.log.Error("a stored guild cannot be read; it comes back with the next new session", "guild", r.Key, "err", err)
-			return
-		}
-		e.g = parse(data)
+	e, err := unpack(k.dec, r.Value, epoch)
+	if err != nil {
+		k.s.log.Error("a stored guild cannot be read; it comes back with the next new session", "guild", r.Key, "err", err)
+		return
 	}
 	k.s.guilds[id] = e
 }
@@ -284,18 +282,17 @@ func (k *keeper) record(id bus.GuildID) (bus.GuildSnapshot, bool) {
 		k.s.mu.Unlock()
 		return bus.GuildSnapshot{}, false
 	}
-	r := bus.GuildSnapshot{V: 1, Shard: e.shard, Epoch: k.s.epoch, Stream: k.s.applied, Unavailable: e.unavailable}
+	r := bus.GuildSnapshot{V: 1, Shard: e.shard, Epoch: k.s.epoch, Stream: k.s.applied, Created: e.created, Unavailable: e.unavailable}
 	var data []byte
 	if e.g != nil {
 		data = e.g.render()
 	}
+	remains := e.lost.remains // of which only the front is cut and the end grows
 	k.s.mu.Unlock()
-	if data != nil {
-		r.Data = k.enc.EncodeAll(data, nil)
-	}
-	if len(r.Data) > maxStored {
+	pack(k.enc, &r, data, remains)
+	if len(r.Data)+len(r.Gone) > maxStored {
 		if !k.tooLarge[id] {
-			k.s.log.Error("a guild is too large to be stored; after a restart it shows with the next new session", "guild", id.String(), "bytes", len(r.Data))
+			k.s.log.Error("a guild is too large to be stored; after a restart it shows with the next new session", "guild", id.String(), "bytes", len(r.Data)+len(r.Gone))
 			k.tooLarge[id] = true
 		}
 		return r, false

@@ -59,33 +59,36 @@ func (s *Store) apply(events []bus.Delivery[bus.Dispatch]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range events {
-		s.one(e.Seq, e.Value)
+		s.one(e)
 		s.applied = max(s.applied, e.Seq)
 	}
 }
 
-func (s *Store) one(seq uint64, d bus.Dispatch) {
-	switch d.Event {
-	case "READY":
-		s.ready(seq, d.Shard, d.Data)
+func (s *Store) one(d bus.Delivery[bus.Dispatch]) {
+	v := d.Value
+	if v.Event == "READY" {
+		s.ready(d.Seq, v.Shard, v.Data)
 		return
-	case "GUILD_CREATE", "GUILD_DELETE":
-	default:
-		if patches[d.Event] == nil {
-			return
-		}
 	}
-	e := s.guilds[d.Guild]
-	if d.Guild == 0 || e != nil && seq <= e.changed {
+	e := s.guilds[v.Guild]
+	if v.Guild == 0 || e != nil && d.Seq <= e.changed {
 		return // of no guild, or the snapshot that we began with has it
 	}
-	switch {
-	case d.Event == "GUILD_CREATE":
-		s.create(seq, d)
-	case d.Event == "GUILD_DELETE":
-		s.delete(seq, d)
-	case e != nil && e.g != nil && e.g.apply(d.Event, d.Data, s.self(d.Shard)):
-		e.changed = seq
+	switch v.Event {
+	case "GUILD_CREATE", "GUILD_DELETE":
+		if e == nil {
+			e = &entry{}
+		}
+		if e.take(d, s.self(v.Shard)) == gone {
+			s.drop(v.Guild)
+			return
+		}
+		s.guilds[v.Guild] = e
+		delete(s.removed, v.Guild)
+	default:
+		if e != nil {
+			e.take(d, s.self(v.Shard))
+		}
 	}
 }
 
@@ -94,34 +97,6 @@ func (s *Store) self(shard int) string {
 		return sh.self
 	}
 	return ""
-}
-
-func (s *Store) create(seq uint64, d bus.Dispatch) {
-	e := &entry{shard: d.Shard, changed: seq}
-	if string(rawjson.Get(d.Data, "unavailable")) == "true" {
-		e.unavailable = true
-		if had := s.guilds[d.Guild]; had != nil {
-			e.g = had.g
-		}
-	} else {
-		e.g = made(d.Data, s.self(d.Shard))
-	}
-	s.guilds[d.Guild] = e
-	delete(s.removed, d.Guild)
-}
-
-// delete tells an outage from a removal, as Discord does, by the member unavailable.
-func (s *Store) delete(seq uint64, d bus.Dispatch) {
-	if string(rawjson.Get(d.Data, "unavailable")) != "true" {
-		s.drop(d.Guild)
-		return
-	}
-	e := s.guilds[d.Guild]
-	if e == nil {
-		e = &entry{}
-		s.guilds[d.Guild] = e
-	}
-	e.shard, e.unavailable, e.changed = d.Shard, true, seq
 }
 
 func (s *Store) drop(id bus.GuildID) {
