@@ -11,6 +11,7 @@ import (
 
 	"splashtail/bus"
 	"splashtail/internal/discord"
+	"splashtail/internal/seal"
 	"splashtail/internal/secret"
 )
 
@@ -93,7 +94,7 @@ type tokens struct {
 	cfg     Config
 	log     *slog.Logger
 	primary *token
-	seal    *sealer
+	seal    *seal.Sealer
 	store   *bus.Records[bus.SealedToken]
 
 	mu      sync.Mutex
@@ -113,7 +114,7 @@ func newTokens(cfg Config, log *slog.Logger) *tokens {
 }
 
 func (t *tokens) open(ctx context.Context, b *bus.Bus) (err error) {
-	if t.seal, err = openSealer(t.cfg.SealKey, t.cfg.DataDir); err != nil {
+	if t.seal, err = seal.Open(t.cfg.SealKey, t.cfg.DataDir); err != nil {
 		return err
 	}
 	t.store, err = bus.OpenRecords(ctx, b, bus.SealedTokens())
@@ -138,7 +139,7 @@ func (t *tokens) follow(ctx context.Context) {
 }
 
 func (t *tokens) unseal(e bus.Entry[bus.SealedToken]) {
-	plain, err := t.seal.open(e.Value.Sealed, e.Key)
+	plain, err := t.seal.Open(e.Value.Sealed, e.Key)
 	if err != nil {
 		t.log.Error("a stored worker token cannot be opened with this seal key; it is not used; hand it over again, or start with the key it was sealed with (SEAL_KEY)", "token", e.Key[:min(8, len(e.Key))])
 		return
@@ -179,7 +180,7 @@ func (t *tokens) add(ctx context.Context, v secret.Value, source string) error {
 	if full {
 		return bus.Errorf(bus.CodeLimited, "too_many_tokens", "there are %d worker tokens already; this one was not stored", maxTokens)
 	}
-	sealed, err := t.seal.close(v.Reveal(), hash)
+	sealed, err := t.seal.Close(v.Reveal(), hash)
 	if err != nil {
 		return err
 	}

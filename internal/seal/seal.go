@@ -1,4 +1,9 @@
-package muteproxy
+// Package seal encrypts what must not lie in a bucket in clear, with one key of the deployment: worker tokens, passwords
+// of jobs.
+//
+// What comes in: a text and the name of its record. What goes out: bytes that open with the same key and for the same
+// record only. The key comes from a setting, or from a file that is made once. There is no other file.
+package seal
 
 import (
 	"crypto/aes"
@@ -16,15 +21,14 @@ import (
 	"splashtail/internal/secret"
 )
 
-// sealer encrypts what must not lie in a bucket in clear: AES-256-GCM with a random
-// nonce in front, bound to the key of its record.
-type sealer struct{ aead cipher.AEAD }
+// Sealer encrypts with AES-256-GCM and a random nonce in front, bound to the key of a record.
+type Sealer struct{ aead cipher.AEAD }
 
 const sealKeyLen = 32
 
-// openSealer takes the key from the configuration or from a file in the data
-// directory, which is made on first use.
-func openSealer(key secret.Value, dir string) (*sealer, error) {
+// Open takes the key from the configuration, or from the file seal.key in the data directory, which is made on first
+// use. Errors: a key that is none, or a file that is damaged, open to others, or cannot be made.
+func Open(key secret.Value, dir string) (*Sealer, error) {
 	raw, err := parseSealKey(key.Reveal())
 	if err != nil {
 		return nil, fmt.Errorf("SEAL_KEY %w", err)
@@ -39,7 +43,7 @@ func openSealer(key secret.Value, dir string) (*sealer, error) {
 		return nil, err
 	}
 	aead, err := cipher.NewGCM(block)
-	return &sealer{aead}, err
+	return &Sealer{aead}, err
 }
 
 // parseSealKey reads 32 bytes in hexadecimal or base64; nil for an empty text.
@@ -66,25 +70,25 @@ func sealKeyFile(dir string) ([]byte, error) {
 		return makeSealKey(dir, path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the key for worker tokens cannot be read; nothing was started: %w", err)
+		return nil, fmt.Errorf("the key that seals secrets cannot be read; nothing was started: %w", err)
 	}
 	if open := info.Mode().Perm() & 0o077; open != 0 {
-		return nil, fmt.Errorf("the key for worker tokens %s can be read by others (mode %04o); nothing was started; run chmod 600 on it", path, info.Mode().Perm())
+		return nil, fmt.Errorf("the key that seals secrets %s can be read by others (mode %04o); nothing was started; run chmod 600 on it", path, info.Mode().Perm())
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("the key for worker tokens cannot be read; nothing was started: %w", err)
+		return nil, fmt.Errorf("the key that seals secrets cannot be read; nothing was started: %w", err)
 	}
 	raw, err := parseSealKey(string(text))
 	if err != nil || raw == nil {
-		return nil, fmt.Errorf("the key for worker tokens %s is damaged; nothing was started; restore it from a backup, or remove it and hand the worker tokens over again", path)
+		return nil, fmt.Errorf("the key that seals secrets %s is damaged; nothing was started; restore it from a backup, or remove it and hand worker tokens and passwords over again", path)
 	}
 	return raw, nil
 }
 
 func makeSealKey(dir, path string) ([]byte, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("the directory for the key of worker tokens cannot be made; nothing was started: %w", err)
+		return nil, fmt.Errorf("the directory for the key that seals secrets cannot be made; nothing was started: %w", err)
 	}
 	raw := make([]byte, sealKeyLen)
 	if _, err := rand.Read(raw); err != nil {
@@ -94,26 +98,26 @@ func makeSealKey(dir, path string) ([]byte, error) {
 	// with one key, and a crash must not leave half of one.
 	tmp, err := os.CreateTemp(dir, "seal-*.tmp")
 	if err != nil {
-		return nil, fmt.Errorf("the key for worker tokens cannot be written; nothing was started: %w", err)
+		return nil, fmt.Errorf("the key that seals secrets cannot be written; nothing was started: %w", err)
 	}
 	defer os.Remove(tmp.Name())
 	_, err = fmt.Fprintln(tmp, base64.StdEncoding.EncodeToString(raw))
 	err = errors.Join(err, tmp.Chmod(0o600), tmp.Sync(), tmp.Close())
 	if err != nil {
-		return nil, fmt.Errorf("the key for worker tokens cannot be written; nothing was started: %w", err)
+		return nil, fmt.Errorf("the key that seals secrets cannot be written; nothing was started: %w", err)
 	}
 	err = os.Link(tmp.Name(), path)
 	if errors.Is(err, fs.ErrExist) {
 		return sealKeyFile(dir)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the key for worker tokens cannot be written; nothing was started: %w", err)
+		return nil, fmt.Errorf("the key that seals secrets cannot be written; nothing was started: %w", err)
 	}
 	return raw, nil
 }
 
-// close encrypts a text for the record with that key.
-func (s *sealer) close(text, key string) ([]byte, error) {
+// Close encrypts a text for the record with that key.
+func (s *Sealer) Close(text, key string) ([]byte, error) {
 	nonce := make([]byte, s.aead.NonceSize())
 	if _, err := rand.Read(nonce); err != nil {
 		return nil, err
@@ -121,8 +125,8 @@ func (s *sealer) close(text, key string) ([]byte, error) {
 	return s.aead.Seal(nonce, nonce, []byte(text), []byte(key)), nil
 }
 
-// open decrypts what close made for the same key.
-func (s *sealer) open(sealed []byte, key string) (string, error) {
+// Open decrypts what Close made for the same key.
+func (s *Sealer) Open(sealed []byte, key string) (string, error) {
 	n := s.aead.NonceSize()
 	if len(sealed) < n {
 		return "", errors.New("too short")

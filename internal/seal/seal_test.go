@@ -1,4 +1,4 @@
-package muteproxy
+package seal
 
 import (
 	"bytes"
@@ -17,10 +17,10 @@ func keyFile(dir string) string { return filepath.Join(dir, "seal.key") }
 
 func TestTheSealKeyIsMadeOnceAndForItsOwnerOnly(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data", "nats") // made with its parents
-	var made [8]*sealer
+	var made [8]*Sealer
 	var all sync.WaitGroup
 	for i := range made { // processes that start at once
-		all.Go(func() { made[i], _ = openSealer(secret.Value{}, dir) })
+		all.Go(func() { made[i], _ = Open(secret.Value{}, dir) })
 	}
 	all.Wait()
 	info, err := os.Stat(keyFile(dir))
@@ -31,12 +31,12 @@ func TestTheSealKeyIsMadeOnceAndForItsOwnerOnly(t *testing.T) {
 	if err != nil || len(files) != 1 {
 		t.Errorf("beside the key there is %v, %v", files, err)
 	}
-	sealed, err := made[0].close("MTIz.abc.def", "k")
+	sealed, err := made[0].Close("MTIz.abc.def", "k")
 	if err != nil || bytes.Contains(sealed, []byte("abc")) {
 		t.Fatalf("sealed: %q, %v", sealed, err)
 	}
 	for i, s := range made {
-		if plain, err := s.open(sealed, "k"); err != nil || plain != "MTIz.abc.def" {
+		if plain, err := s.Open(sealed, "k"); err != nil || plain != "MTIz.abc.def" {
 			t.Errorf("process %d has another key: %q, %v", i, plain, err)
 		}
 	}
@@ -64,7 +64,7 @@ func TestASealKeyThatCannotBeTrusted(t *testing.T) {
 		if err := os.Chmod(keyFile(dir), c.mode); err != nil { // whatever the umask
 			t.Fatal(err)
 		}
-		_, err := openSealer(secret.Value{}, dir)
+		_, err := Open(secret.Value{}, dir)
 		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), keyFile(dir)) || !strings.Contains(err.Error(), "nothing was started") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -80,7 +80,7 @@ func TestADirectoryWhereNoKeyCanBeMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{file, filepath.Join(file, "below")} {
-		if _, err := openSealer(secret.Value{}, dir); err == nil || !strings.Contains(err.Error(), "nothing was started") {
+		if _, err := Open(secret.Value{}, dir); err == nil || !strings.Contains(err.Error(), "nothing was started") {
 			t.Errorf("%s: %v", dir, err)
 		}
 	}
@@ -94,21 +94,21 @@ func TestSealKeyOfTheEnvironment(t *testing.T) {
 		hex.EncodeToString(raw), strings.ToUpper(hex.EncodeToString(raw)), base64.StdEncoding.EncodeToString(raw), base64.RawStdEncoding.EncodeToString(raw),
 		base64.URLEncoding.EncodeToString(raw), " " + base64.RawURLEncoding.EncodeToString(raw) + "\n",
 	} {
-		s, err := openSealer(secret.New(text), dir)
+		s, err := Open(secret.New(text), dir)
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
 		if sealed == nil {
-			sealed, err = s.close("x", "k")
+			sealed, err = s.Close("x", "k")
 		}
-		if plain, openErr := s.open(sealed, "k"); err != nil || openErr != nil || plain != "x" {
+		if plain, openErr := s.Open(sealed, "k"); err != nil || openErr != nil || plain != "x" {
 			t.Errorf("%q is another key: %q %v %v", text, plain, err, openErr)
 		}
 	}
 	if files, err := os.ReadDir(dir); err != nil || len(files) != 0 {
 		t.Errorf("a key was written although one was given: %v, %v", files, err)
 	}
-	_, err := openSealer(secret.New("correct horse battery staple"), dir)
+	_, err := Open(secret.New("correct horse battery staple"), dir)
 	if err == nil || !strings.Contains(err.Error(), "SEAL_KEY") || strings.Contains(err.Error(), "horse") {
 		t.Errorf("a key that is none: %v", err)
 	}
@@ -120,22 +120,22 @@ func FuzzSeal(f *testing.F) {
 	f.Add("MTIz.abc.def", "record", []byte{})
 	f.Add("", "", bytes.Repeat([]byte{1}, 12))
 	f.Add("x", "y", bytes.Repeat([]byte{1}, 28))
-	s, err := openSealer(secret.New(strings.Repeat("07", sealKeyLen)), "")
+	s, err := Open(secret.New(strings.Repeat("07", sealKeyLen)), "")
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, text, key string, other []byte) {
-		sealed, err := s.close(text, key)
+		sealed, err := s.Close(text, key)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if plain, err := s.open(sealed, key); err != nil || plain != text {
+		if plain, err := s.Open(sealed, key); err != nil || plain != text {
 			t.Errorf("%q came back as %q, %v", text, plain, err)
 		}
-		if plain, err := s.open(sealed, key+"x"); err == nil {
+		if plain, err := s.Open(sealed, key+"x"); err == nil {
 			t.Errorf("the record of another key opened: %q", plain)
 		}
-		if plain, err := s.open(other, key); err == nil {
+		if plain, err := s.Open(other, key); err == nil {
 			t.Errorf("bytes that nobody sealed opened: %q", plain)
 		}
 		for i, b := range other {
@@ -143,7 +143,7 @@ func FuzzSeal(f *testing.F) {
 				break
 			}
 			sealed[i] ^= b
-			if plain, err := s.open(sealed, key); err == nil {
+			if plain, err := s.Open(sealed, key); err == nil {
 				t.Errorf("opened although byte %d was changed: %q", i, plain)
 			}
 			sealed[i] ^= b
