@@ -61,6 +61,8 @@ func (q Request) encode() (content, error) {
 		}
 	}
 	switch {
+	case len(q.Form) > 0:
+		return formOf(q.Form, q.Files)
 	case len(q.Files) > maxFiles:
 		return content{}, fmt.Errorf("a message takes %d files, not %d; nothing was sent", maxFiles, len(q.Files))
 	case len(q.Files) > 0:

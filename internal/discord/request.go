@@ -21,10 +21,11 @@ type Request struct {
 	Method string
 	Path   string // below the base address, as /guilds/1/bans/2
 	Query  url.Values
-	Body   any    // marshalled as JSON; nil: none, or "payload_json" beside Files
-	Files  []File // sent as multipart/form-data
-	Reason string // for the guild's audit log; cut to 512 characters
-	Class  Class  // zero: the route's own
+	Body   any        // marshalled as JSON; nil: none, or "payload_json" beside Files
+	Files  []File     // sent as multipart/form-data
+	Form   url.Values // plain parts of a form beside the first of Files, which is then its part "file"; instead of Body
+	Reason string     // for the guild's audit log; cut to 512 characters
+	Class  Class      // zero: the route's own
 
 	// Repeatable says that a POST does no harm when it is sent twice, because of a nonce
 	// that Discord checks or of what it does. GET, PUT, PATCH and DELETE always are.

@@ -3,7 +3,6 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,13 +79,17 @@ func (f *fold) id(ref model.ID) model.ID {
 
 // after is a field's new value with the ids that things have been made with.
 func (f *fold) after(s Step, field Field) json.RawMessage {
-	return regexp.MustCompile(`"\+[0-9]+"`).ReplaceAllFunc(field.After, func(ref []byte) []byte {
-		id := f.made[model.ID(strings.Trim(string(ref), `"`))]
-		if id == "" {
+	values, err := s.Values(func(ref model.ID) (model.ID, bool) {
+		id, ok := f.made[ref]
+		if !ok {
 			f.fault("%q names %s before it is made", s.Line, ref)
 		}
-		return []byte(`"` + string(id) + `"`)
+		return id, ok
 	})
+	if err != nil {
+		f.fault("%q: %v", s.Line, err)
+	}
+	return canonical(values[field.Name])
 }
 
 func (f *fold) step(s Step) {

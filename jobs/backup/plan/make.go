@@ -136,7 +136,11 @@ func check(s model.Snapshot) error {
 	if !everyone {
 		return errors.New("it has no role @everyone")
 	}
+	// Steps name what they make by its id in the backup, whatever it is.
+	all := slices.Concat(idsOf(s.Roles, func(r model.Role) model.ID { return r.ID }), idsOf(s.Channels, func(c model.Channel) model.ID { return c.ID }),
+		idsOf(s.Emojis, func(e model.Emoji) model.ID { return e.ID }))
 	return errors.Join(
+		unique("role, channel or emoji", all, func(id model.ID) model.ID { return id }),
 		unique("role", s.Roles, func(r model.Role) model.ID { return r.ID }),
 		unique("channel", s.Channels, func(c model.Channel) model.ID { return c.ID }),
 		unique("thread", s.Threads, func(t model.Thread) model.ID { return t.ID }),
@@ -147,6 +151,14 @@ func check(s model.Snapshot) error {
 		unique("event", s.Events, func(e model.Event) model.ID { return e.ID }),
 		unique("webhook", s.Webhooks, func(w model.Webhook) model.ID { return w.ID }),
 	)
+}
+
+func idsOf[T any](list []T, id func(T) model.ID) []model.ID {
+	out := make([]model.ID, len(list))
+	for i, v := range list {
+		out[i] = id(v)
+	}
+	return out
 }
 
 func unique[T any](what string, list []T, id func(T) model.ID) error {
