@@ -38,6 +38,13 @@ type BackupArgs struct {
 	Strict      bool           `json:"strict,omitempty"`      // end as failed when a channel cannot be read, instead of saying so in the manifest
 }
 
+// ScheduledArgs are the arguments of JobBackupScheduled: a backup as BackupArgs says, after which the oldest ones that a
+// schedule made go until Keep are left.
+type ScheduledArgs struct {
+	BackupArgs
+	Keep int `json:"keep"` // 1 to 100
+}
+
 // BackupDone is the outcome of JobBackupCreate, of JobBackupScheduled, and of the safety
 // backup that a restore makes.
 type BackupDone struct {

@@ -69,6 +69,9 @@ func JobPauseCall() Call[JobRequest, JobPause] { return jobCall[JobRequest, JobP
 // JobResumeCall lets jobs of a kind begin again.
 func JobResumeCall() Call[JobRequest, JobPause] { return jobCall[JobRequest, JobPause]("resume") }
 
+// JobRemoveCall removes a job that has ended, with its files, before it expires.
+func JobRemoveCall() Call[JobRequest, Job] { return jobCall[JobRequest, Job]("remove") }
+
 // JobListCall lists jobs.
 func JobListCall() Call[JobQuery, JobList] { return jobCall[JobQuery, JobList]("list") }
 

@@ -122,6 +122,13 @@ func (j *Jobs) Retry(ctx context.Context, r JobRequest) (Job, error) {
 	return Do(ctx, j.b, JobRetryCall(), r)
 }
 
+// Remove removes a job that has ended, and everything that is kept of it: its files, notes and log. CodeConflict when it
+// has not ended.
+func (j *Jobs) Remove(ctx context.Context, r JobRequest) error {
+	_, err := Do(ctx, j.b, JobRemoveCall(), r)
+	return err
+}
+
 // Pause keeps jobs of the kind r.Target from being begun; those that run go on.
 func (j *Jobs) Pause(ctx context.Context, r JobRequest) (JobPause, error) {
 	return Do(ctx, j.b, JobPauseCall(), r)
@@ -167,6 +174,14 @@ func (j *Jobs) OpenFile(ctx context.Context, g GuildID, id, name string) (io.Rea
 	return r, job.Files[i], nil
 }
 
+// Log gives h the lines of a job's log that are stored now, from place from on (0: all).
+func (j *Jobs) Log(ctx context.Context, g GuildID, id string, from uint64, h func(JobLine) error) error {
+	return ReadAll(ctx, j.b, JobLog(g, id), from, func(d Delivery[JobLine]) error {
+		d.Value.Seq = d.Seq
+		return h(d.Value)
+	})
+}
+
 // errJobOver ends a Watch.
 var errJobOver = errors.New("the job has ended")
 
@@ -181,19 +196,16 @@ func (j *Jobs) Watch(ctx context.Context, g GuildID, id string, from uint64, h f
 	if err != nil {
 		return err
 	}
-	tell := func(d Delivery[JobLine]) error {
-		d.Value.Seq = d.Seq
-		return h(d.Value)
-	}
 	if job.State.Ended() {
-		return ReadAll(ctx, j.b, JobLog(g, id), from, tell)
+		return j.Log(ctx, g, id, from, h)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go j.watchEnd(ctx, g, id, cancel)
 	err = Follow(ctx, j.b, Follower{Batch: 1}, JobLog(g, id), from, func(_ context.Context, ds []Delivery[JobLine]) error {
 		for _, d := range ds {
-			if err := tell(d); err != nil {
+			d.Value.Seq = d.Seq
+			if err := h(d.Value); err != nil {
 				return err
 			}
 			if d.Value.State.Ended() && d.Value.At.After(job.Changed) {

@@ -29,7 +29,13 @@ const English = "en"
 type Catalogue struct{ languages map[string]map[string]string }
 
 // Language is one of them, with English behind it.
-type Language struct{ own, english map[string]string }
+type Language struct {
+	locale       string
+	own, english map[string]string
+}
+
+// Locale is what Catalogue.In was asked for; it gives the same language again.
+func (l Language) Locale() string { return l.locale }
 
 // Load reads the catalogue. Errors: a file is no object of texts, or a key stands twice.
 func Load() (*Catalogue, error) {
@@ -77,7 +83,7 @@ func (c *Catalogue) Languages() []string { return slices.Sorted(maps.Keys(c.lang
 // In gives the language for a locale of Discord, such as de or en-GB.
 func (c *Catalogue) In(locale string) Language {
 	base, _, _ := strings.Cut(locale, "-")
-	return Language{c.languages[base], c.languages[English]}
+	return Language{locale, c.languages[base], c.languages[English]}
 }
 
 // Has says whether there is a sentence in English.

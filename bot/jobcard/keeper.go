@@ -1,0 +1,142 @@
+// Package jobcard shows jobs in Discord: a message that is edited while a job runs and says at its end what came of it.
+//
+// What comes in: records that say which message shows which job (Show), and the logs of these jobs. What goes out: edits
+// of messages, at the pace that Discord likes, and one new message that mentions who asked. Of all processes one keeps the
+// cards, and the next goes on where one that dies stopped, since a card is a record and the log is a stream. Read first:
+// this file, then follow.go for one card's life, place.go for where it goes on when its channel is deleted, view.go for
+// what is on it.
+package jobcard
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"splashtail/bot/words"
+	"splashtail/bus"
+	"splashtail/internal/discord"
+)
+
+// Config is what a keeper works with; every field but Pace must be set.
+type Config struct {
+	Bot      *discord.Bot
+	Bus      *bus.Bus
+	Log      *slog.Logger
+	Words    *words.Catalogue
+	Instance string // names this process
+	Settings func(context.Context, bus.GuildID) (bus.GuildSettings, error)
+	// Pace says how long to wait before the n-th edit of a card, 0 being the one after the first; nil: 2, 3, 5, 10 and
+	// then 15 seconds.
+	Pace func(n int) time.Duration
+}
+
+// Keeper keeps cards up to date.
+type Keeper struct {
+	cfg     Config
+	records *bus.Records[bus.JobCard]
+	jobs    *bus.Jobs
+}
+
+// maxCards bounds the cards that are kept up to date at once; what is above waits for one to be finished.
+const maxCards = 500
+
+// leaseTTL is how long the keeper's right outlives a process that dies.
+const leaseTTL = 5 * time.Second
+
+// New makes a keeper. It does no I/O.
+func New(cfg Config) *Keeper {
+	if cfg.Pace == nil {
+		cfg.Pace = pace
+	}
+	return &Keeper{cfg: cfg}
+}
+
+// pace is often at the beginning, when people look.
+func pace(n int) time.Duration {
+	steps := [...]time.Duration{2 * time.Second, 3 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second}
+	return steps[min(n, len(steps)-1)]
+}
+
+// Open opens the records. It comes before every other method.
+func (k *Keeper) Open(ctx context.Context) (err error) {
+	if k.jobs, err = bus.OpenJobs(ctx, k.cfg.Bus); err != nil {
+		return err
+	}
+	k.records, err = bus.OpenRecords(ctx, k.cfg.Bus, bus.JobCards())
+	return err
+}
+
+// Jobs is the way to the jobs that cards show.
+func (k *Keeper) Jobs() *bus.Jobs { return k.jobs }
+
+// Show lets a message show a job from now on. Showing it a second time moves the card to the other message.
+func (k *Keeper) Show(ctx context.Context, c bus.JobCard) error {
+	c.V = 1
+	_, err := k.records.Put(ctx, bus.JobKey(c.Guild, c.Job), c)
+	return err
+}
+
+// Run keeps all cards up to date while this process has the right to, until ctx ends.
+func (k *Keeper) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		lease, err := bus.AwaitLease(ctx, k.cfg.Bus, bus.JobCardLease(), leaseTTL, k.cfg.Instance)
+		if err == nil {
+			held, cancel := lease.Context(ctx)
+			err = k.keep(held)
+			cancel()
+			_ = lease.Release(context.WithoutCancel(ctx)) // it ends by itself when that fails
+		}
+		if ctx.Err() == nil {
+			k.cfg.Log.Warn("the cards of jobs rest for a moment", "err", err)
+			wait(ctx, time.Second)
+		}
+	}
+	return nil
+}
+
+// keep follows every card until ctx ends or the records cannot be watched.
+func (k *Keeper) keep(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	var mu sync.Mutex
+	followed := map[string]bool{}
+	room := make(chan struct{}, maxCards)
+	return k.records.Watch(ctx, ">", func(e bus.Entry[bus.JobCard], _ bool) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if e.Key == "" || e.Deleted || followed[e.Key] {
+			return nil
+		}
+		followed[e.Key] = true
+		running.Go(func() {
+			select {
+			case room <- struct{}{}:
+				defer func() { <-room }()
+			case <-ctx.Done():
+				return
+			}
+			err := k.follow(ctx, e.Key)
+			if err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) {
+				k.cfg.Log.Warn("the card of a job cannot be kept up to date for now", "card", e.Key, "err", err)
+			}
+			mu.Lock()
+			delete(followed, e.Key)
+			mu.Unlock()
+		})
+		return nil
+	})
+}
+
+// wait waits, or until ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

@@ -1,0 +1,110 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"splashtail/bot/card"
+	"splashtail/bot/command"
+	"splashtail/bot/jobcard"
+	"splashtail/bus"
+)
+
+// When a backup is made by itself.
+const (
+	whenOff    = "never"
+	whenDaily  = "every_day"
+	whenWeekly = "every_week"
+)
+
+// scheduleName is the schedule that /backup schedule sets; a server has one.
+const scheduleName = "backup"
+
+// keepDefault is how many backups of a schedule are kept unless a server says otherwise.
+const keepDefault = 7
+
+// schedule sets when backups are made by themselves, or shows it.
+func (t Tools) schedule(ctx context.Context, u *command.Use) error {
+	if !u.Given("when") {
+		return t.showSchedule(ctx, u)
+	}
+	s := bus.JobSchedule{V: 1, Guild: u.Guild, Name: scheduleName, Kind: bus.JobBackupScheduled, By: u.User, At: time.Now().UTC(), Zone: u.Text("zone")}
+	hour := u.Number("hour", 4)
+	switch u.Text("when") {
+	case whenDaily:
+		s.Cron = fmt.Sprintf("0 %d * * *", hour)
+	case whenWeekly:
+		s.Cron = fmt.Sprintf("0 %d * * 1", hour)
+	}
+	args, err := json.Marshal(bus.ScheduledArgs{Keep: u.Number("keep", keepDefault)})
+	if err != nil {
+		return err
+	}
+	s.Args = args
+	if _, err := t.Cards.Jobs().SetSchedule(ctx, s); err != nil {
+		return explain(err)
+	}
+	return t.showSchedule(ctx, u)
+}
+
+func (t Tools) showSchedule(ctx context.Context, u *command.Use) error {
+	all, err := t.Cards.Jobs().Schedules(ctx, u.Guild)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if s.Name != scheduleName {
+			continue
+		}
+		var args bus.ScheduledArgs
+		_ = json.Unmarshal(s.Args, &args) // shown only
+		zone := s.Zone
+		if zone == "" {
+			zone = "UTC"
+		}
+		return u.Say(ctx, "schedule.set", "cron", s.Cron, "zone", zone, "keep", args.Keep, "next", fmt.Sprintf("<t:%d:F>", s.Next.Unix()))
+	}
+	return u.Say(ctx, "schedule.none")
+}
+
+// shownJobs is how many jobs a list shows.
+const shownJobs = 15
+
+// jobs lists what is under way and what was.
+func (t Tools) jobs(ctx context.Context, u *command.Use) error {
+	list, err := t.Cards.Jobs().List(ctx, bus.JobQuery{Guild: u.Guild, Limit: shownJobs})
+	if err != nil {
+		return err
+	}
+	if len(list.Jobs) == 0 {
+		return u.Reply(ctx, card.Card{Text: u.T("job.none")})
+	}
+	var text strings.Builder
+	for _, j := range list.Jobs {
+		fmt.Fprintf(&text, "%s **%s** <t:%d:R>\n`%s`\n", u.T("jobcard.state."+string(j.State)), u.T("jobcard.kind."+string(j.Kind)), j.Submitted.Unix(), j.ID)
+	}
+	return u.Reply(ctx, card.Card{Title: u.T("job.list"), Text: text.String(), Footer: u.T("job.list_next")})
+}
+
+func (t Tools) job(ctx context.Context, u *command.Use) error {
+	j, err := t.Cards.Jobs().Get(ctx, u.Guild, u.Text("job"))
+	if err != nil {
+		return explain(err)
+	}
+	c, err := jobcard.Look(ctx, t.Cards.Jobs(), u.Words, j)
+	if err != nil {
+		return err
+	}
+	return u.Reply(ctx, c)
+}
+
+func (t Tools) cancel(ctx context.Context, u *command.Use) error {
+	j, err := t.Cards.Jobs().Cancel(ctx, bus.JobRequest{Actor: u.Member.User.Username, Reason: "/" + u.Command.Name, Target: u.Text("job"), Guild: u.Guild})
+	if err != nil {
+		return explain(err)
+	}
+	return u.Say(ctx, "job.cancelled", "job", u.T("jobcard.kind."+string(j.Kind)))
+}
