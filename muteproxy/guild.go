@@ -135,6 +135,7 @@ func (g *guild) work(ctx context.Context, lease *bus.Lease) {
 		next := time.Time{}
 		g.sure.forget(now)
 		if !stopping {
+			g.w.m.voices.learn(ctx, g.id)
 			next = g.send(ctx, now)
 		}
 		g.publishStatus(now)

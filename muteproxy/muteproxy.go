@@ -217,11 +217,22 @@ func (m *Muteproxy) start(ctx, work context.Context, running *sync.WaitGroup) er
 	})
 	select {
 	case <-w.caughtUp:
-		return nil
 	case <-ctx.Done():
 		return nil
 	}
+	// Without it members are called for nothing, which is worth a moment and no more.
+	patience := time.NewTimer(knowWithin)
+	defer patience.Stop()
+	select {
+	case <-m.voices.knows:
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+	return nil
 }
+
+// knowWithin bounds how long the start waits for how members stand in voice.
+const knowWithin = time.Second
 
 // voiceSeen is told of every voice state that the gateway shows.
 func (m *Muteproxy) voiceSeen(who member) {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/bus/bustest"
+	"splashtail/internal/guilds"
 	"splashtail/internal/sandbox"
 )
 
@@ -175,13 +177,138 @@ func TestADisconnectedShardIsNotBelieved(t *testing.T) {
 	}
 }
 
+// storedHoursAgo lets a gateway proxy store the guild with a session of its own, and the
+// stream forget everything up to now.
+func storedHoursAgo(r *rig) *gateway {
+	r.t.Helper()
+	g := newGateway(r)
+	positions := must[*bus.Records[bus.Position]](r.t)(bus.OpenRecords(r.t.Context(), r.bus, bus.Positions()))
+	info := must[bus.StreamInfo](r.t)(bus.InfoOf(r.t.Context(), r.bus, bus.AllDispatches()))
+	stop := run(r.t, guilds.New(guilds.Config{Instance: "test", WriteEvery: 10 * time.Millisecond}, r.bus, bustest.Log(r.t)).Run)
+	for tries := 0; ; tries++ {
+		p, err := positions.Get(r.t.Context(), "gatewayproxy-guilds")
+		if err == nil && p.Value.Seq >= info.Last {
+			break
+		}
+		if pause(r.t.Context(), 10*time.Millisecond); tries > 2000 {
+			r.t.Fatal("the guild was not stored")
+		}
+	}
+	stop()
+	bustest.AgeDispatches(r.t, r.bus, info.Last+1)
+	return g
+}
+
+// trusting waits until what the gateway shows is believed.
+func (g *gateway) trusting(m *Muteproxy) {
+	g.t.Helper()
+	for tries := 0; tries < 2000; tries++ {
+		m.voices.mu.Lock()
+		ok := m.voices.trusted(0) && m.voices.taken >= m.voices.newest
+		m.voices.mu.Unlock()
+		if ok {
+			return
+		}
+		pause(g.t.Context(), 10*time.Millisecond)
+	}
+	g.t.Fatal("the gateway is not believed")
+}
+
+// TestAfterHoursNobodyIsCalledWhoStandsAsWished: a muteproxy that was away for longer than
+// the stream reaches knows who stands in voice, by the guild that gatewayproxy stored and
+// what came behind it.
+func TestAfterHoursNobodyIsCalledWhoStandsAsWished(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1, 4)
+	for _, u := range r.users[:3] {
+		r.ok(r.discord.SetVoice(r.guild, u, true, true))
+	}
+	g := storedHoursAgo(r)
+	r.ok(r.discord.SetVoice(r.guild, r.users[2], false, false)) // behind what is stored
+	g.follow(r.users[2])
+	url, m := r.startKept()
+	g.trusting(m)
+	if status, a := r.modify(url, code, r.body(0, all(2, silent)...)); status != 200 || a.Official != 2 {
+		t.Errorf("%d %+v", status, a)
+	}
+	if n := r.patches(); len(n) != 0 {
+		t.Errorf("requests for members that stand as wished: %v", n)
+	}
+	if status, a := r.modify(url, code, r.body(0, all(4, silent)...)); status != 200 || a.Official != 4 {
+		t.Errorf("%d %+v", status, a)
+	}
+	r.expect(all(4, silent)...)
+	if n := r.patches(); n[200] != 2 || len(n) != 1 {
+		t.Errorf("requests: %v; two members stood otherwise", n)
+	}
+	r.ok(r.discord.SetVoice(r.guild, r.users[0], false, false)) // behind what was learnt
+	g.follow(r.users[0])
+	g.await(m, r.users[0], func(s seen) bool { return !s.Mute })
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for r.patches()[200] < 3 && ctx.Err() == nil { // what the gateway says counts a little later
+		r.modify(url, code, r.body(0, silent))
+		pause(ctx, 100*time.Millisecond)
+	}
+	r.expect(all(4, silent)...)
+}
+
+// TestAStoredGuildOfAnOlderSessionIsNotBelieved: what happened before the session that the
+// shard holds now is in no event, and the guild was not shown since.
+func TestAStoredGuildOfAnOlderSessionIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1, 2)
+	for _, u := range r.users {
+		r.ok(r.discord.SetVoice(r.guild, u, true, true))
+	}
+	g := storedHoursAgo(r)
+	g.seq++
+	e := bus.Dispatch{Event: "READY", Session: "s", Seq: g.seq, Data: json.RawMessage(`{"user":{"id":"99"},"shard":[0,1]}`)}
+	subject, err := bus.DispatchSubject(e)
+	r.ok(err)
+	_, err = bus.Publish(t.Context(), r.bus, subject, e, bus.WithID(e.ID()))
+	r.ok(err)
+	for _, u := range r.users { // in no event
+		r.ok(r.discord.SetVoice(r.guild, u, false, false))
+	}
+	url, m := r.startKept()
+	g.trusting(m)
+	r.modify(url, code, r.body(0, all(2, silent)...))
+	r.expect(all(2, silent)...)
+	if n := r.patches(); n[200] != 2 {
+		t.Errorf("requests: %v", n)
+	}
+}
+
+// TestAGuildIsNotBelievedBeforeItsEventsAreTaken: at a start, the oldest GUILD_CREATE of
+// the stream may be an hour older than the newest voice state.
+func TestAGuildIsNotBelievedBeforeItsEventsAreTaken(t *testing.T) {
+	v := newVoices(nil, bustest.Log(t), func(member) {})
+	v.shards[0], v.alive["p"] = connection{up: true, instance: "p", at: time.Now().Add(-time.Minute)}, bus.LeaseHolder{Holder: "p"}
+	v.reset("e", 3)
+	take := func(seq uint64, event, d string) {
+		e := bus.Delivery[bus.Dispatch]{Seq: seq, Value: bus.Dispatch{Guild: 5, Event: event, Data: json.RawMessage(d)}}
+		if err := v.take(t.Context(), []bus.Delivery[bus.Dispatch]{e}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	take(1, "GUILD_CREATE", `{"voice_states":[{"user_id":"7","channel_id":"8","mute":true}]}`)
+	if s, ok := v.look(member{5, 7}); ok {
+		t.Errorf("an old voice state counts: %+v", s)
+	}
+	take(3, "VOICE_STATE_UPDATE", `{"user_id":"7","channel_id":"8","mute":false}`)
+	if s, ok := v.look(member{5, 7}); !ok || s.Mute {
+		t.Errorf("%+v %t", s, ok)
+	}
+}
+
 func FuzzVoiceStates(f *testing.F) {
 	f.Add([]byte(`{"voice_states":[{"user_id":"7","channel_id":"8","mute":true}]}`))
 	f.Add([]byte(`{"user_id":"7","channel_id":null}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		v := newVoices(nil, nil, func(member) {})
-		whole := bus.Delivery[bus.Dispatch]{Value: bus.Dispatch{Guild: 5, Event: "GUILD_CREATE", Data: data}}
-		one := bus.Delivery[bus.Dispatch]{Value: bus.Dispatch{Guild: 5, Event: "VOICE_STATE_UPDATE", Data: data}}
+		whole := bus.Delivery[bus.Dispatch]{Seq: 1, Value: bus.Dispatch{Guild: 5, Event: "GUILD_CREATE", Data: data}}
+		one := bus.Delivery[bus.Dispatch]{Seq: 2, Value: bus.Dispatch{Guild: 5, Event: "VOICE_STATE_UPDATE", Data: data}}
 		if err := v.take(t.Context(), []bus.Delivery[bus.Dispatch]{whole, one}); err != nil {
 			t.Error(err)
 		}
