@@ -21,10 +21,10 @@ type protection struct {
 // protect makes the part, lets it watch events and gives its commands.
 func (t *Bot) protect(p *parts, w *words.Catalogue) []command.Command {
 	set := func(ctx context.Context, g bus.GuildID) (bus.GuildSettings, error) { return p.settings.Of(ctx, g) }
-	p.guard.teller = protect.NewTeller(t.bot, w, t.log)
+	policy := protect.NewPolicies(set, t.log).Of
+	p.guard.teller = protect.NewTeller(protect.TellerConfig{Bot: t.bot, Words: w, Policy: policy, Instance: t.cfg.Instance}, t.b, t.log)
 	p.guard.engine = protect.New(protect.Config{
-		Bot: t.bot, Self: t.Self, Policy: protect.NewPolicies(set, t.log).Of,
-		Alert: p.guard.teller.Hit, RaidAlert: p.guard.teller.Raid, SilentAlert: p.guard.teller.Silent,
+		Bot: t.bot, Self: t.Self, Policy: policy, RaidAlert: p.guard.teller.Raid, SilentAlert: p.guard.teller.Silent,
 	}, t.b, t.log)
 	p.watchers = append(p.watchers, watcher{events: protect.Events(), restore: p.guard.restore, handle: p.guard.engine.Handle})
 	return append(

@@ -49,6 +49,8 @@ func TestPayloadsKeepTheirWireForm(t *testing.T) {
 		"action":     bus.Action{V: 1, ID: 812345678901234567, Guild: 1, Actor: 2, Kind: bus.ActionChannelRemove, Target: "3", At: at},
 		"limit_rule": bus.LimitRule{V: 1, ID: "x1", Name: "No nukes", Kind: bus.ActionChannelRemove, Count: 3, Window: 30, Respond: bus.RespondTimeout, Timeout: 3600, By: 2, At: at},
 		"limit_hit":  bus.LimitHit{V: 1, Guild: 1, Limit: "x1", Name: "No nukes", Kind: bus.ActionChannelRemove, Actor: 2, Causes: []uint64{5, 6}, Count: 2, Window: 30, Respond: bus.RespondAlert, Result: "ok", At: at},
+		"raid":       bus.Raid{V: 1, Guild: 1, Began: at, Joins: 9, Usual: 0.5, Over: true, Until: at, Result: "ok", At: at},
+		"silent":     bus.Silent{V: 1, Guild: 1, Count: 3, At: at},
 		"job": bus.Job{V: 1, ID: "01JDTKX5P8W1T0ZC9WJ3B2M4QA", Kind: bus.JobBackupCreate, Guild: 1, By: 2, Schedule: "nightly", Lane: "guild", Queue: bus.JobsLow, Sole: true, Args: json.RawMessage(`{}`), Secrets: []string{"password"},
 			State: bus.JobWaiting, Generation: 2, Attempt: 3, Failures: 1, Takeovers: 1, Worker: "w", Submitted: at, Started: at, Finished: at, Changed: at, Deadline: at, Expires: at,
 			Wait: &bus.JobWait{Until: at, Why: "y", For: "j", Pause: true, InRun: true}, Cancel: &bus.JobCancel{By: "ann", Reason: "r", At: at}, Error: &bus.JobError{Code: bus.CodeInternal, Reason: "r", Message: "m", Step: "s"},

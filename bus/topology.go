@@ -139,7 +139,7 @@ func streams() []Stream {
 		},
 		{
 			Name: streamEvents, Takes: []string{rootEvent + ".>"},
-			Does:   "What happened, for people and dashboards: mutes applied and failed. Every component writes.",
+			Does:   "What happened, for people and dashboards: mutes applied and failed, met limits, raids, silent destruction. Every component writes; the bot tells guilds of alarms from here.",
 			MaxAge: 30 * day, MaxBytes: 256 * mib, MaxMsg: 64 * kib, Dedupe: 2 * time.Minute, Storage: Lazy,
 		},
 		{
@@ -183,7 +183,7 @@ func buckets() []Bucket {
 			KeyTTL: true, // for the marks of removed records
 		},
 		{
-			Name: bucketLeases, Key: "owner.<code>, broker.<instance>, edge.capture, sweep.capture, voice.<guild>, shard.<shards>.<shard>, gateway.<instance>, identify.<bot>.<bucket>, guilds.writer, bot.<shard>, bot.due, bot.lockdown, jobs.sweep, claim.<interaction>", History: 1, MaxBytes: 64 * mib, MaxValue: 4 * kib,
+			Name: bucketLeases, Key: "owner.<code>, broker.<instance>, edge.capture, sweep.capture, voice.<guild>, shard.<shards>.<shard>, gateway.<instance>, identify.<bot>.<bucket>, guilds.writer, bot.<shard>, bot.alarms, bot.due, bot.lockdown, jobs.sweep, claim.<interaction>", History: 1, MaxBytes: 64 * mib, MaxValue: 4 * kib,
 			Does:    "Sole rights with a fencing token; they end with their holder.",
 			Storage: Volatile, KeyTTL: true,
 		},

@@ -2,166 +2,151 @@ package protect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
 	"strconv"
 	"time"
 
-	"splashtail/bot/card"
-	"splashtail/bot/limits"
 	"splashtail/bot/words"
 	"splashtail/bus"
 	"splashtail/internal/discord"
 )
 
-// Teller tells people in the alert channels of guilds. Its methods fit Config.Alert,
-// RaidAlert and SilentAlert; they only take note, so that telling delays no response.
+// Teller tells people in the alert channels of guilds: what stands on EVENTS about them,
+// each once. One process at a time tells, from where the last one came; a guild whose
+// channel cannot be reached for now waits, and the others do not wait for it.
 type Teller struct {
-	bot   *discord.Bot
-	words *words.Catalogue
-	log   *slog.Logger
-	queue chan notice
+	cfg TellerConfig
+	b   *bus.Bus
+	log *slog.Logger
 }
 
-// notice is one message to come.
-type notice struct {
-	guild             bus.GuildID
-	channel, language string
-	nonce             string
-	card              func(words.Language) card.Card
+// TellerConfig is what a teller needs.
+type TellerConfig struct {
+	Bot      *discord.Bot
+	Words    *words.Catalogue
+	Policy   func(bus.GuildID) Policy // gives the alert channel and language of a guild, as they are now
+	Instance string
 }
 
 // Bounds of telling.
 const (
-	maxNotices  = 256
-	tellWithin  = 20 * time.Second
-	drainWithin = 5 * time.Second
+	tellWithin = 20 * time.Second
+	tellers    = 8              // guilds that are told at a time
+	tellFor    = 24 * time.Hour // an alarm that could not be told for so long is only in /limits hits
+	tellerTTL  = 4 * time.Second
 )
 
 // NewTeller makes a teller. It does no I/O.
-func NewTeller(bot *discord.Bot, w *words.Catalogue, log *slog.Logger) *Teller {
-	return &Teller{bot: bot, words: w, log: log, queue: make(chan notice, maxNotices)}
+func NewTeller(cfg TellerConfig, b *bus.Bus, log *slog.Logger) *Teller {
+	return &Teller{cfg: cfg, b: b, log: log}
 }
 
-// Run tells until ctx ends, and then what waits, for some seconds.
+// Run tells until ctx ends. What waits then is told by whoever comes next.
 func (t *Teller) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		select {
-		case n := <-t.queue:
-			t.tell(ctx, n)
-		case <-ctx.Done():
+		lease, err := bus.AwaitLease(ctx, t.b, bus.AlarmLease(), tellerTTL, t.cfg.Instance)
+		if err != nil {
+			return nil // only ctx ends the wait
 		}
-	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
-	defer cancel()
-	for last.Err() == nil {
-		select {
-		case n := <-t.queue:
-			t.tell(last, n)
-		default:
-			return nil
+		held, cancel := lease.Context(ctx)
+		err = bus.FollowKept(held, t.b, bus.Durable{Name: "bot-alarms", Workers: tellers}, bus.AllAlarms(),
+			func(d bus.Delivery[bus.Alarm]) string { return d.Value.Guild().String() }, t.tell)
+		cancel()
+		if err := lease.Release(context.WithoutCancel(ctx)); err != nil {
+			t.log.Debug("a lease was not released; it ends by itself", "err", err)
+		}
+		if err != nil && ctx.Err() == nil {
+			t.log.Error("alarms cannot be read; trying again", "err", err)
+			pause(ctx, time.Second)
 		}
 	}
 	return nil
 }
 
-// tell sends one message. The nonce keeps a repetition from being a second one.
-func (t *Teller) tell(ctx context.Context, n notice) {
-	ctx, cancel := context.WithTimeout(ctx, tellWithin)
+// tell tells of one alarm. The nonce keeps a repetition from being a second message.
+// Errors: CodeUnavailable when Discord cannot be reached, so that it is tried again.
+func (t *Teller) tell(ctx context.Context, d bus.Delivery[bus.Alarm]) error {
+	guild := d.Value.Guild()
+	p := t.cfg.Policy(guild)
+	if p.AlertChannel == "" {
+		return nil
+	}
+	if age := time.Since(d.Time); age > tellFor {
+		t.log.Error("an alarm was not told: it is too old by now", "guild", guild, "age", age.Round(time.Minute))
+		return nil
+	}
+	call, cancel := context.WithTimeout(ctx, tellWithin)
 	defer cancel()
-	if n.language == "" {
-		if g, err := t.bot.Guild(ctx, n.guild.String()); err == nil {
-			n.language = g.PreferredLocale
+	language := p.Language
+	if language == "" {
+		g, err := t.cfg.Bot.Guild(call, guild.String())
+		if err != nil {
+			return t.failed(ctx, guild, p, err)
 		}
+		language = g.PreferredLocale
 	}
-	if _, err := t.bot.SendMessage(ctx, n.channel, n.card(t.words.In(n.language)).Message(), n.nonce); err != nil {
-		t.log.Error("an alarm could not be told in the guild's alert channel; see /protect check", "guild", n.guild, "channel", n.channel, "err", err)
-	}
+	c := alarmCard(t.cfg.Words.In(language), d.Value)
+	_, err := t.cfg.Bot.SendMessage(call, p.AlertChannel, c.Message(), nonceOf(d.Value))
+	return t.failed(ctx, guild, p, err)
 }
 
-func (t *Teller) note(n notice) {
-	if n.channel == "" {
-		return
+// failed says whether telling is to be tried again: not when Discord refused it.
+func (t *Teller) failed(ctx context.Context, g bus.GuildID, p Policy, err error) error {
+	var refused *discord.APIError
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &refused) && refused.Status < 500 && refused.Status != 429:
+		t.log.Error("an alarm could not be told in the guild's alert channel; see /protect check", "guild", g, "channel", p.AlertChannel, "err", err)
+		return nil
 	}
-	select {
-	case t.queue <- n:
-	default:
-		t.log.Error("an alarm was not told: too many wait already", "guild", n.guild)
-	}
+	t.log.Warn("an alarm cannot be told yet; trying again", "guild", g, "channel", p.AlertChannel, "err", err)
+	return bus.Errorf(bus.CodeUnavailable, "not_told", "an alarm cannot be told yet: %w", err)
 }
 
 // nonceOf shortens what names an alarm to what Discord takes.
-func nonceOf(parts ...any) string {
+func nonceOf(a bus.Alarm) string {
 	h := fnv.New64a()
-	fmt.Fprint(h, parts...)
+	switch {
+	case a.Hit != nil:
+		fmt.Fprint(h, "hit ", a.Hit.ID())
+	case a.Raid != nil:
+		fmt.Fprint(h, "raid ", a.Raid.Guild, a.Raid.Began.UnixMilli(), a.Raid.Over)
+	case a.Silent != nil:
+		fmt.Fprint(h, "silent ", a.Silent.Guild, a.Silent.At.UnixMilli())
+	}
 	return strconv.FormatUint(h.Sum64(), 36)
 }
 
-// Hit tells of a met limit.
-func (t *Teller) Hit(_ context.Context, p Policy, h bus.LimitHit) {
-	t.note(notice{h.Guild, p.AlertChannel, p.Language, nonceOf("hit", h.ID()), func(w words.Language) card.Card { return hitCard(w, h) }})
-}
-
-// Raid tells of a raid.
-func (t *Teller) Raid(_ context.Context, p Policy, n RaidNews) {
-	t.note(notice{n.Guild, p.AlertChannel, p.Language, nonceOf("raid", n.Guild, n.Began.UnixMilli(), n.Over), func(w words.Language) card.Card { return raidCard(w, n) }})
-}
-
-// Silent tells of destruction without a name.
-func (t *Teller) Silent(_ context.Context, p Policy, n SilentNews) {
-	t.note(notice{n.Guild, p.AlertChannel, p.Language, nonceOf("silent", n.Guild, n.At.UnixMilli()), func(w words.Language) card.Card {
-		return card.Card{Title: w.T("alert.silent"), Colour: card.Bad, Text: w.T("alert.silent_text", "count", n.Count),
-			Fields: []card.Field{{Name: w.T("alert.next"), Value: w.T("alert.silent_next")}}}
-	}})
-}
-
-// hitCard says who did what, what became of them and what to do now.
-func hitCard(w words.Language, h bus.LimitHit) card.Card {
-	first := h.At
-	if len(h.Causes) > 0 {
-		first = limits.TimeOf(h.Causes[0])
+// Raid puts a raid on EVENTS, from where people are told. It fits Config.RaidAlert. What
+// is there already, since a process before this one put it there, is not put there again.
+func (t *Teller) Raid(ctx context.Context, _ Policy, n RaidNews) {
+	told := false
+	err := bus.Latest(ctx, t.b, bus.RaidsIn(n.Guild), func(d bus.Delivery[bus.Raid]) error {
+		told = d.Value.Began.Equal(n.Began) && d.Value.Over == n.Over
+		return nil
+	})
+	if err != nil {
+		t.log.Warn("whether a raid was told before cannot be looked up; it is told", "guild", n.Guild, "err", err)
 	}
-	response, next := w.T("respond."+string(h.Respond)), "alert.hit_next"
-	colour := card.Urgent
-	switch {
-	case h.Result != resultSuccess:
-		next, colour = "alert.hit_next_failed", card.Bad
-	case h.Respond == bus.RespondAlert:
-		next = "alert.hit_next_alert"
+	if told {
+		return
 	}
-	return card.Card{
-		Title: w.T("alert.hit", "name", card.Plainly(h.Name)), Colour: colour,
-		Text: w.T("alert.hit_text", "user", "<@"+id(h.Actor)+">", "id", id(h.Actor), "count", h.Count, "action", w.T("choice."+string(h.Kind)),
-			"took", max(h.At.Sub(first), 0).Round(time.Second), "at", stamp(h.At)),
-		Fields: []card.Field{
-			{Name: w.T("alert.response"), Value: response + ": " + Outcome(w, h.Result)},
-			{Name: w.T("alert.next"), Value: w.T(next)},
-		},
-		Footer: "op=" + h.ID(),
+	r := bus.Raid{V: 1, Guild: n.Guild, Began: n.Began, Joins: n.Joins, Usual: n.Usual, Over: n.Over, Until: n.Until, Result: n.Result, At: time.Now().UTC()}
+	if _, err := bus.Publish(ctx, t.b, bus.RaidSubject(n.Guild), r, bus.WithID("raid-"+nonceOf(bus.Alarm{Raid: &r}))); err != nil {
+		t.log.Error("a raid could not be kept; people are not told", "guild", n.Guild, "err", err)
 	}
 }
 
-func raidCard(w words.Language, n RaidNews) card.Card {
-	usual := strconv.FormatFloat(n.Usual, 'f', 2, 64)
-	if n.Over {
-		text := w.T("alert.raid_over_text", "joins", n.Joins, "began", stamp(n.Began))
-		if n.Result != resultSuccess {
-			text += "\n" + w.T("alert.raid_over_failed", "result", Outcome(w, n.Result))
-		}
-		return card.Card{Title: w.T("alert.raid_over"), Colour: card.Good, Text: text, Fields: []card.Field{{Name: w.T("alert.next"), Value: w.T("alert.raid_over_next")}}}
+// Silent puts destruction without a name on EVENTS. It fits Config.SilentAlert.
+func (t *Teller) Silent(ctx context.Context, _ Policy, n SilentNews) {
+	s := bus.Silent{V: 1, Guild: n.Guild, Count: n.Count, At: n.At.UTC()}
+	if _, err := bus.Publish(ctx, t.b, bus.SilentSubject(n.Guild), s, bus.WithID("silent-"+nonceOf(bus.Alarm{Silent: &s}))); err != nil {
+		t.log.Error("destruction without a name could not be kept; people are not told", "guild", n.Guild, "err", err)
 	}
-	invites := w.T("alert.raid_theirs")
-	switch {
-	case n.Result != resultSuccess:
-		invites = w.T("alert.raid_failed", "result", Outcome(w, n.Result))
-	case !n.Until.IsZero():
-		invites = w.T("alert.raid_closed", "until", stamp(n.Until))
-	}
-	return card.Card{Title: w.T("alert.raid"), Colour: card.Bad, Text: w.T("alert.raid_text", "joins", n.Joins, "usual", usual), Fields: []card.Field{
-		{Name: w.T("alert.response"), Value: invites}, {Name: w.T("alert.next"), Value: w.T("alert.raid_next")},
-	}}
 }
-
-// stamp is an instant as Discord shows it to everybody in their own time.
-func stamp(at time.Time) string { return "<t:" + strconv.FormatInt(at.Unix(), 10) + ":R>" }

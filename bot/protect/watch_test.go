@@ -23,11 +23,15 @@ type post struct {
 	engine   *protect.Engine
 	raids    chan protect.RaidNews
 	silences chan protect.SilentNews
+	telling  protect.TellerConfig
+	asked    chan struct{} // what a test has been asked already
 }
 
-// newPost starts an engine with everything that the bot gives it.
-func newPost(t *testing.T, set bus.GuildSettings) *post {
-	p := &post{World: bottest.New(t), raids: make(chan protect.RaidNews, 16), silences: make(chan protect.SilentNews, 16)}
+// newTelling is a world with everything that a teller needs, and no engine.
+func newTelling(t *testing.T) *post { return newPostWithout(t, bus.GuildSettings{}) }
+
+func newPostWithout(t *testing.T, set bus.GuildSettings) *post {
+	p := &post{World: bottest.New(t), raids: make(chan protect.RaidNews, 16), silences: make(chan protect.SilentNews, 16), asked: make(chan struct{}, 1)}
 	store, err := settings.Open(t.Context(), p.Bus)
 	p.OK(err)
 	p.OK(store.Change(t.Context(), p.GuildID(), 1, func(v *bus.GuildSettings) error {
@@ -39,9 +43,16 @@ func newPost(t *testing.T, set bus.GuildSettings) *post {
 	}))
 	w, err := words.Load()
 	p.OK(err)
-	teller := protect.NewTeller(p.Bot, w, bustest.Log(t))
+	p.telling = protect.TellerConfig{Bot: p.Bot, Words: w, Policy: protect.NewPolicies(store.Of, bustest.Log(t)).Of, Instance: "one"}
+	return p
+}
+
+// newPost starts an engine with everything that the bot gives it.
+func newPost(t *testing.T, set bus.GuildSettings) *post {
+	p := newPostWithout(t, set)
+	teller := protect.NewTeller(p.telling, p.Bus, bustest.Log(t))
 	p.Run(teller.Run)
-	p.engine = protect.New(protect.Config{Bot: p.Bot, Self: p.Self, Policy: protect.NewPolicies(store.Of, bustest.Log(t)).Of, Alert: teller.Hit,
+	p.engine = protect.New(protect.Config{Bot: p.Bot, Self: p.Self, Policy: p.telling.Policy,
 		RaidAlert: func(ctx context.Context, q protect.Policy, n protect.RaidNews) { teller.Raid(ctx, q, n); p.raids <- n },
 		SilentAlert: func(ctx context.Context, q protect.Policy, n protect.SilentNews) {
 			teller.Silent(ctx, q, n)
