@@ -57,6 +57,9 @@ func (t *Bot) assemble() error {
 		Settings: func(ctx context.Context, g bus.GuildID) (bus.GuildSettings, error) { return p.settings.Of(ctx, g) },
 	})...)
 	all = append(all, t.protect(p, w)...)
+	if err := t.cfg.Metrics.Register(p.guard.hits); err != nil {
+		return err
+	}
 	p.book = incident.NewBook(t.bot, t.Self, t.b, t.cfg.Instance, t.log)
 	recorder := incident.NewRecorder(incident.RecorderConfig{Whole: incident.WholeOf(t.bot), People: incident.PeopleOf(t.bot)}, t.b, t.log)
 	p.watchers = append(p.watchers, watcher{events: incident.RecorderEvents(), handle: recorder.Handle})

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"splashtail/bot/rules"
 	"splashtail/bus"
 	"splashtail/internal/sandbox"
@@ -24,14 +26,36 @@ func (o *office) admin() sandbox.ID {
 	return admin
 }
 
-// TestLimitsAreSetChangedAndRemoved: by an administrator, not by who only manages the
-// server, and the record says who.
+// TestWhoMaySetLimits: who manages the server, and whom it allowed to; Discord shows the
+// command to them by itself.
+func TestWhoMaySetLimits(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, nil)
+	o.has(o.asks(o.Mod, "limits add", limit("Roles", "role_remove", 2, "kick_user")), "At 2")
+	if _, err := o.Discord.Interact(sandbox.InteractionSpec{App: o.App.ID, Guild: o.Guild, Channel: o.Text, User: o.Member, Command: "limits view"}); err == nil {
+		t.Error("Discord shows /limits to everybody")
+	}
+	o.show()
+	for _, name := range []string{"limits view", "limits add", "limits remove", "limits edit", "limits profile", "limits hits", "limits whatif"} {
+		c, _ := o.bot.registry.Get(name)
+		o.has(o.asks(o.Member, name, o.options(c)), "You may not run /"+name)
+	}
+	o.has(o.asks(o.Owner, "access allow", map[string]any{"command": "limits add", "user": o.Member}), "may run /limits add")
+	o.has(o.asks(o.Member, "limits add", limit("Bans", "ban", 2, "kick_user")), "At 2")
+	o.has(o.asks(o.Member, "limits remove", map[string]any{"limit": "Bans"}), "You may not run")
+	o.has(o.asks(o.Owner, "access deny", map[string]any{"command": "limits", "role": o.ModRole}), "may not run")
+	o.has(o.asks(o.Mod, "limits view", nil), "does not let you")
+	if got := o.limits(); len(got) != 2 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestLimitsAreSetChangedAndRemoved: and the record says by whom.
 func TestLimitsAreSetChangedAndRemoved(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, nil)
 	o.show()
 	admin := o.admin()
-	o.has(o.asks(o.Mod, "limits add", limit("Roles", "role_remove", 2, "kick_user")), "You may not run")
 	o.has(o.asks(o.Mod, "limits view", nil), "There are no limits here")
 	o.has(o.asks(admin, "limits add", limit("No *channels*", "channel_remove", 3, "remove_all_roles")), "At 3 × Channels deleted by one account within 10m: Take all roles")
 	o.has(o.asks(admin, "limits add", limit("no *CHANNELS*", "channel_add", 3, "ban_user")), "Another limit has that name")
@@ -113,7 +137,8 @@ func TestThereIsRoomForSoManyLimits(t *testing.T) {
 // are told, and the hit can be read.
 func TestTheProfileStopsANuke(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
+	figures := prometheus.NewRegistry()
+	o := newOffice(t, func(c *Config) { c.Metrics = figures })
 	for i := range 8 {
 		o.ID(o.Discord.AddChannel(o.Guild, fmt.Sprint("room-", i), sandbox.TextChannel))
 	}
@@ -138,6 +163,19 @@ func TestTheProfileStopsANuke(t *testing.T) {
 		if got := textOf(t, alarm); !strings.Contains(got, want) {
 			t.Errorf("the alarm lacks %q: %q", want, got)
 		}
+	}
+	counted := 0.0
+	families, err := figures.Gather()
+	o.OK(err)
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "splashtail_limits_hits_total" {
+				counted += m.GetCounter().GetValue()
+			}
+		}
+	}
+	if counted < 1 {
+		t.Errorf("%v hits are counted", counted)
 	}
 	hits := o.asks(o.Owner, "limits hits", nil)
 	for _, want := range []string{"<@" + o.Mod.String() + ">", "Take all roles: done"} {

@@ -31,3 +31,11 @@ func Outcome(w words.Language, result string) string {
 	}
 	return w.T("hit.failed", "why", why)
 }
+
+// ResultWord is a hit's result as one of two words, ok and failed, for metrics.
+func ResultWord(result string) string {
+	if result == resultSuccess {
+		return resultSuccess
+	}
+	return "failed"
+}

@@ -21,12 +21,9 @@ type Tools struct {
 	Settings func(context.Context, bus.GuildID) (bus.GuildSettings, error)
 }
 
-// Limits restrain those who may do nearly everything, so changing them is for
-// administrators; looking is for who manages the server.
-const (
-	changers = discordgo.PermissionAdministrator
-	viewers  = discordgo.PermissionManageGuild
-)
+// managers may look and change, and so may who was allowed to with /access. What takes all
+// of a server's protection away asks for more than a press.
+const managers = discordgo.PermissionManageGuild
 
 const group = "protection"
 
@@ -41,27 +38,26 @@ const buttonsFor = 10 * time.Minute
 
 // Commands lists the commands of this package.
 func Commands(t Tools) []command.Command {
-	one := func(name string, need int64, handle func(context.Context, *command.Use) error, options ...command.Option) command.Command {
-		// Default is the same for all: Discord knows one for the root only.
-		return command.Command{Name: "limits " + name, Group: group, Default: changers, Access: access.Needs(need), Handle: handle, Options: options, Complete: t.complete}
+	one := func(name string, handle func(context.Context, *command.Use) error, options ...command.Option) command.Command {
+		return command.Command{Name: "limits " + name, Group: group, Default: managers, Access: access.Needs(managers), Handle: handle, Options: options, Complete: t.complete}
 	}
 	limit := command.Option{Name: "limit", Kind: command.Text, Required: true, Complete: true, Max: bus.MaxLimitName, Min: 1}
 	someLimit := limit
 	someLimit.Required = false
 
-	view := one("view", viewers, t.view)
+	view := one("view", t.view)
 	view.Components = map[string]command.Component{viewButton: {Handle: t.viewPage}}
-	hits := one("hits", viewers, t.hits, someLimit)
+	hits := one("hits", t.hits, someLimit)
 	hits.Components = map[string]command.Component{hitsButton: {Handle: t.hitsPage}}
-	remove := one("remove", changers, t.remove, limit)
+	remove := one("remove", t.remove, limit)
 	remove.Confirmed = t.removed
-	profile := one("profile", changers, t.profile)
+	profile := one("profile", t.profile)
 	profile.Confirmed = t.profiled
 	return []command.Command{
-		one("add", changers, t.add, ruleOptions(true)...),
-		one("edit", changers, t.edit, append([]command.Option{limit}, ruleOptions(false)...)...),
+		one("add", t.add, ruleOptions(true)...),
+		one("edit", t.edit, append([]command.Option{limit}, ruleOptions(false)...)...),
 		view, remove, hits, profile,
-		one("whatif", viewers, t.whatif, append([]command.Option{someLimit}, windowOptions(false)...)...),
+		one("whatif", t.whatif, append([]command.Option{someLimit}, windowOptions(false)...)...),
 	}
 }
 
