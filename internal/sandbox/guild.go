@@ -47,19 +47,24 @@ func (d *Discord) AddGuild(name string, owner ID) (ID, error) {
 	if len(d.guilds) >= maxGuilds {
 		return 0, fmt.Errorf("sandbox: no more than %d guilds; none was added", maxGuilds)
 	}
-	g := &guild{
-		id: d.newID(), name: name, owner: owner, created: time.Now(),
-		roles: map[ID]*role{}, channels: map[ID]*channel{}, threads: map[ID]*channel{},
-		emojis: map[ID]*emoji{}, stickers: map[ID]*sticker{}, sounds: map[ID]*sound{},
-		automod: map[ID]*automodRule{}, scheduled: map[ID]*scheduledEvent{}, members: map[ID]*member{},
-		bans: map[ID]ban{}, webhooks: map[ID]*webhook{}, invites: map[string]*invite{}, set: freshSettings(),
-		audit: newRing[AuditEntry](orDefault(d.cfg.AuditLog, 4096)),
-	}
+	g := newGuild(d.newID(), name, owner, time.Now(), orDefault(d.cfg.AuditLog, 4096))
 	g.roles[g.id] = &role{id: g.id, name: "@everyone", permissions: EveryoneDefault}
 	g.members[owner] = newMember(o, time.Now())
 	d.guilds[g.id] = g
 	d.changed()
 	return g.id, nil
+}
+
+// newGuild is a guild in which nothing and nobody is.
+func newGuild(id ID, name string, owner ID, created time.Time, auditLog int) *guild {
+	return &guild{
+		id: id, name: name, owner: owner, created: created,
+		roles: map[ID]*role{}, channels: map[ID]*channel{}, threads: map[ID]*channel{},
+		emojis: map[ID]*emoji{}, stickers: map[ID]*sticker{}, sounds: map[ID]*sound{},
+		automod: map[ID]*automodRule{}, scheduled: map[ID]*scheduledEvent{}, members: map[ID]*member{},
+		bans: map[ID]ban{}, webhooks: map[ID]*webhook{}, invites: map[string]*invite{}, set: freshSettings(),
+		audit: newRing[AuditEntry](auditLog),
+	}
 }
 
 // edit runs one change of a guild under the lock and wakes the waiters when it succeeded.
