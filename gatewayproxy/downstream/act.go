@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/gateway"
 )
 
 // act does what a frame of the bot asks for.
@@ -13,19 +14,19 @@ func (c *conn) act(f frame) error {
 		return f.fail
 	}
 	switch f.op {
-	case opHeartbeat:
+	case gateway.OpHeartbeat:
 		return c.heartbeat(f.d)
-	case opIdentify:
+	case gateway.OpIdentify:
 		return c.identify(f.d)
-	case opResume:
+	case gateway.OpResume:
 		return c.resume(f.d)
-	case opPresence, opVoiceState, opMembers, opSoundboard, opChannelInfo:
+	case gateway.OpPresenceUpdate, gateway.OpVoiceStateUpdate, gateway.OpRequestGuildMembers, gateway.OpRequestSoundboard, gateway.OpRequestChannelInfo:
 		if c.sess == nil {
-			return &closing{closeNotIdentified, "send IDENTIFY or RESUME first"}
+			return &closing{gateway.CloseNotAuthenticated, "send IDENTIFY or RESUME first"}
 		}
 		return c.command(f.op, f.d)
 	}
-	return &closing{closeUnknownOp, "there is no opcode " + strconv.Itoa(f.op)}
+	return &closing{gateway.CloseUnknownOpcode, "there is no opcode " + strconv.Itoa(f.op)}
 }
 
 // heartbeat acknowledges, whoever the bot is.
@@ -42,13 +43,13 @@ func (c *conn) heartbeat(d []byte) error {
 		c.acks = min(c.acks+1, 8)
 		return nil
 	}
-	return c.control(opHeartbeatAck, nullD)
+	return c.control(gateway.OpHeartbeatACK, nullD)
 }
 
 // identify begins a new session.
 func (c *conn) identify(d []byte) error {
 	if c.sess != nil {
-		return &closing{closeIdentified, "this connection has a session already"}
+		return &closing{gateway.CloseAlreadyAuthenticated, "this connection has a session already"}
 	}
 	id, refused := readIdentify(d)
 	if err := c.admit(id.token); err != nil {
@@ -92,7 +93,7 @@ func (c *conn) identify(d []byte) error {
 // resume takes a session up.
 func (c *conn) resume(d []byte) error {
 	if c.sess != nil {
-		return &closing{closeIdentified, "this connection has a session already"}
+		return &closing{gateway.CloseAlreadyAuthenticated, "this connection has a session already"}
 	}
 	r := readResume(d)
 	if err := c.admit(r.token); err != nil {
@@ -107,7 +108,7 @@ func (c *conn) resume(d []byte) error {
 	if bus.IsCode(err, bus.CodeUnavailable) {
 		c.s.m.begins.WithLabelValues("resume", "unavailable").Inc()
 		c.log.Warn("a bot cannot resume now; it will try again", "addr", c.addr, "err", err)
-		return &closing{closeUnknown, "the session cannot be taken up now; come back and resume"}
+		return &closing{gateway.CloseUnknown, "the session cannot be taken up now; come back and resume"}
 	}
 	if err != nil {
 		c.s.m.begins.WithLabelValues("resume", "unknown").Inc()
@@ -132,10 +133,10 @@ func (c *conn) adopt(sess *session) {
 // open, for some go on with it.
 func (c *conn) invalid() error {
 	c.releaseBurst()
-	if err := c.control(opHeartbeat, nullD); err != nil {
+	if err := c.control(gateway.OpHeartbeat, nullD); err != nil {
 		return err
 	}
-	if err := c.control(opInvalidSession, invalidForGood); err != nil {
+	if err := c.control(gateway.OpInvalidSession, invalidForGood); err != nil {
 		return err
 	}
 	c.idle = time.Now().Add(refusedLimit)
@@ -147,13 +148,13 @@ func (c *conn) admit(token string) error {
 	if c.s.isToken(token) {
 		return nil
 	}
-	c.s.m.begins.WithLabelValues("token", strconv.Itoa(closeBadToken)).Inc()
+	c.s.m.begins.WithLabelValues("token", strconv.Itoa(gateway.CloseAuthenticationFailed)).Inc()
 	c.log.Warn("a bot came with another token; this proxy serves the bot of DISCORD_BOT_TOKEN only", "addr", c.addr)
 	// Some libraries try again at once, for ever; who has tried often is answered late.
 	if err := c.s.attempts.await(c.ctx, "token "+c.addr, badTokens, badTokenEvery); err != nil {
 		return err
 	}
-	return &closing{closeBadToken, "the token is not the one that this gateway serves"}
+	return &closing{gateway.CloseAuthenticationFailed, "the token is not the one that this gateway serves"}
 }
 
 // releaseBurst lets the next bot be shown its guilds.

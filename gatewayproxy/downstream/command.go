@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/gateway"
 	"splashtail/internal/guilds"
 	"splashtail/internal/rawjson"
 )
@@ -51,17 +52,17 @@ func (c *conn) answer(a answer) error {
 // connection, as there; what is none of this bot's business is dropped.
 func (c *conn) command(op int, d []byte) error {
 	switch op {
-	case opPresence:
+	case gateway.OpPresenceUpdate:
 		p, err := readPresence(d)
 		if err != nil {
-			return &closing{closeDecode, "the presence is malformed: " + err.Error()}
+			return &closing{gateway.CloseDecode, "the presence is malformed: " + err.Error()}
 		}
 		c.s.presence.set(c.sess.view.sources(), p)
 		c.count(op, "taken")
 		return nil
-	case opVoiceState:
+	case gateway.OpVoiceStateUpdate:
 		return c.voiceState(d)
-	case opMembers:
+	case gateway.OpRequestGuildMembers:
 		return c.members(d)
 	}
 	return c.forward(op, d)
@@ -74,16 +75,16 @@ func (c *conn) count(op int, outcome string) {
 // forward passes on a request whose answers come to everybody.
 func (c *conn) forward(op int, d []byte) error {
 	key := "guild_id"
-	if op == opSoundboard {
+	if op == gateway.OpRequestSoundboard {
 		key = "guild_ids"
 	}
 	ids, err := guildIDs(rawjson.Get(d, key))
 	if err != nil {
-		return &closing{closeDecode, key + " is malformed"}
+		return &closing{gateway.CloseDecode, key + " is malformed"}
 	}
 	for _, id := range ids {
 		value := `"` + id.String() + `"`
-		if op == opSoundboard {
+		if op == gateway.OpRequestSoundboard {
 			value = "[" + value + "]"
 		}
 		c.send(outgoing{shard: c.shardOf(id), send: bus.GatewaySend{Op: op, Data: with(d, member{key, json.RawMessage(value)})}})
@@ -96,13 +97,13 @@ func (c *conn) forward(op int, d []byte) error {
 func (c *conn) voiceState(d []byte) error {
 	ids, err := guildIDs(rawjson.Get(d, "guild_id"))
 	if err != nil || len(ids) != 1 {
-		return &closing{closeDecode, "guild_id is malformed"}
+		return &closing{gateway.CloseDecode, "guild_id is malformed"}
 	}
 	channel := json.RawMessage("null")
 	if v := rawjson.Get(d, "channel_id"); !rawjson.IsNull(v) {
 		id, err := bus.ParseGuildID(rawjson.Text(v)) // a snowflake like any other
 		if err != nil {
-			return &closing{closeDecode, "channel_id is malformed"}
+			return &closing{gateway.CloseDecode, "channel_id is malformed"}
 		}
 		channel = json.RawMessage(`"` + id.String() + `"`)
 	}
@@ -121,7 +122,7 @@ func (c *conn) voiceState(d []byte) error {
 		}
 		c.keep()
 	}
-	c.send(outgoing{shard: c.shardOf(ids[0]), send: bus.GatewaySend{Op: opVoiceState, Data: with([]byte("{}"),
+	c.send(outgoing{shard: c.shardOf(ids[0]), send: bus.GatewaySend{Op: gateway.OpVoiceStateUpdate, Data: with([]byte("{}"),
 		member{"guild_id", json.RawMessage(`"` + ids[0].String() + `"`)}, member{"channel_id", channel},
 		member{"self_mute", flag("self_mute")}, member{"self_deaf", flag("self_deaf")})}})
 	return nil
@@ -132,11 +133,11 @@ func (c *conn) voiceState(d []byte) error {
 func (c *conn) members(d []byte) error {
 	ids, err := guildIDs(rawjson.Get(d, "guild_id"))
 	if err != nil {
-		return &closing{closeDecode, "guild_id is malformed"}
+		return &closing{gateway.CloseDecode, "guild_id is malformed"}
 	}
 	request, full, err := readMembers(d)
 	if err != nil {
-		return &closing{closeDecode, err.Error()}
+		return &closing{gateway.CloseDecode, err.Error()}
 	}
 	theirs := rawjson.Text(rawjson.Get(d, "nonce"))
 	if len(theirs) > maxNonce {
@@ -149,7 +150,7 @@ func (c *conn) members(d []byte) error {
 				if err := c.answer(rateLimited(id, theirs, again)); err != nil {
 					return err
 				}
-				c.count(opMembers, "limited")
+				c.count(gateway.OpRequestGuildMembers, "limited")
 				continue
 			}
 		}
@@ -158,7 +159,7 @@ func (c *conn) members(d []byte) error {
 		if len(sess.rec.Asked) > maxAsked {
 			sess.rec.Asked = sess.rec.Asked[1:]
 		}
-		c.send(outgoing{shard: c.shardOf(id), guild: id, nonce: theirs, send: bus.GatewaySend{Op: opMembers, Data: with(request,
+		c.send(outgoing{shard: c.shardOf(id), guild: id, nonce: theirs, send: bus.GatewaySend{Op: gateway.OpRequestGuildMembers, Data: with(request,
 			member{"guild_id", json.RawMessage(`"` + id.String() + `"`)}, member{"nonce", json.RawMessage(`"` + ours + `"`)})}})
 	}
 	c.keep() // another process that goes on with the session must know the answers
@@ -280,7 +281,7 @@ func (c *conn) sendAll(shards int) {
 		e := bus.AsError(err)
 		c.count(o.send.Op, string(e.Code))
 		c.log.Warn("a bot's command did not reach Discord", "session", o.send.From, "op", o.send.Op, "shard", o.shard, "err", err)
-		if o.send.Op == opMembers {
+		if o.send.Op == gateway.OpRequestGuildMembers {
 			c.later(rateLimited(o.guild, o.nonce, max(e.RetryAfter, time.Second)))
 		}
 	}
@@ -300,6 +301,6 @@ func (s *Server) sendPresence(ctx context.Context, shard int, d json.RawMessage)
 	if err != nil {
 		return err
 	}
-	_, err = bus.Do(ctx, s.b, bus.GatewaySendCall(shards, shard), bus.GatewaySend{V: 1, Op: opPresence, Data: d})
+	_, err = bus.Do(ctx, s.b, bus.GatewaySendCall(shards, shard), bus.GatewaySend{V: 1, Op: gateway.OpPresenceUpdate, Data: d})
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/gateway"
 )
 
 // holder stands in for who holds a shard's session with Discord.
@@ -44,7 +45,7 @@ func TestMembersComeToWhoAsked(t *testing.T) {
 	bots := map[string]*bot{}
 	for _, name := range []string{"one", "two"} {
 		b := connect(t, s.url)
-		b.identify(guildsIntent|messagesIntent, "")
+		b.identify(gateway.IntentGuilds|gateway.IntentGuildMessages, "")
 		b.until("GUILD_CREATE")
 		b.send(fmt.Sprintf(`{"op":8,"d":{"guild_id":["%s"],"query":"%s","limit":5,"nonce":"same"}}`, oneGuild, name))
 		q := receive(t, took)
@@ -91,7 +92,7 @@ func TestMemberRequestsOfEveryLibrary(t *testing.T) {
 	w := newWorld(t, 1, oneGuild)
 	took := w.holder(0)
 	b := connect(t, w.serve().url)
-	b.identify(guildsIntent, "")
+	b.identify(gateway.IntentGuilds, "")
 	b.until("GUILD_CREATE")
 	for send, want := range map[string]string{
 		`"guild_id":"%s","query":"","limit":0`:                            `"query":"","limit":0`,
@@ -122,7 +123,7 @@ func TestMemberRequestsOfEveryLibrary(t *testing.T) {
 		again := connect(t, w.serve().url)
 		again.identify(0, "")
 		again.send(`{"op":8,"d":` + bad + `}`)
-		if code := again.closed(); code != closeDecode {
+		if code := again.closed(); code != gateway.CloseDecode {
 			t.Errorf("%s: closed with %d", bad, code)
 		}
 	}
@@ -147,7 +148,7 @@ func TestVoice(t *testing.T) {
 	took := w.holder(0)
 	one, two := connect(t, s.url), connect(t, s.url)
 	for _, b := range []*bot{one, two} {
-		b.identify(voiceStatesIntent, "")
+		b.identify(gateway.IntentGuildVoiceStates, "")
 	}
 	ask := func(b *bot) {
 		b.send(`{"op":4,"d":{"guild_id":"` + oneGuild.String() + `","channel_id":"5","self_mute":true,"self_deaf":false}}`)

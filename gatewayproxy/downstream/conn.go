@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"splashtail/bus"
+	"splashtail/internal/gateway"
 )
 
 // conn is one connection of a bot. Its goroutine (serve) owns everything in it and is the
@@ -79,7 +80,7 @@ func (c *conn) close(err error) string {
 	switch {
 	case errors.As(err, &end):
 	case errors.Is(err, errForgotten):
-		end = &closing{closeUnknown, "the session was given up; begin a new one"}
+		end = &closing{gateway.CloseUnknown, "the session was given up; begin a new one"}
 	case errors.Is(err, errGone):
 		_ = c.ws.CloseNow()
 		return "gone"
@@ -88,7 +89,7 @@ func (c *conn) close(err error) string {
 		return "cut"
 	default:
 		if bus.IsCode(err, bus.CodeUnavailable) {
-			end = &closing{closeUnknown, "the bus does not answer; come back and resume"}
+			end = &closing{gateway.CloseUnknown, "the bus does not answer; come back and resume"}
 			break
 		}
 		_ = c.ws.CloseNow() // the bot did not take what was written in time, or is gone
@@ -105,7 +106,7 @@ var errGone = errors.New("the bot closed the connection")
 
 // run is the life of the connection after the handshake.
 func (c *conn) run() error {
-	if err := c.control(opHello, `{"heartbeat_interval":`+strconv.FormatInt(c.s.cfg.Heartbeat.Milliseconds(), 10)+`,"_trace":["splashtail"]}`); err != nil {
+	if err := c.control(gateway.OpHello, `{"heartbeat_interval":`+strconv.FormatInt(c.s.cfg.Heartbeat.Milliseconds(), 10)+`,"_trace":["splashtail"]}`); err != nil {
 		return err
 	}
 	c.idle = time.Now().Add(helloLimit)
@@ -194,20 +195,20 @@ func (c *conn) chores() error {
 	silent := now.Sub(time.Unix(0, c.heard.Load()))
 	switch {
 	case silent > c.s.cfg.Heartbeat*7/4:
-		return &closing{closeUnknown, "no heartbeat came; come back and resume"}
+		return &closing{gateway.CloseUnknown, "no heartbeat came; come back and resume"}
 	case !c.idle.IsZero() && now.After(c.idle):
-		return &closing{closeUnknown, "neither IDENTIFY nor RESUME came"}
+		return &closing{gateway.CloseUnknown, "neither IDENTIFY nor RESUME came"}
 	case !c.draining.IsZero() && now.After(c.draining):
-		return &closing{closeUnknown, "this server stops; come back and resume"}
+		return &closing{gateway.CloseUnknown, "this server stops; come back and resume"}
 	}
 	if c.draining.IsZero() && c.s.stopping() {
 		if c.sess == nil {
-			return &closing{closeUnknown, "this server stops; come back"}
+			return &closing{gateway.CloseUnknown, "this server stops; come back"}
 		}
 		// Several libraries need to have heard something else before a RECONNECT.
 		if !c.asked && !c.sess.resuming && len(c.sess.shown) == 0 {
 			c.draining = now.Add(c.s.cfg.Drain)
-			return c.control(opReconnect, nullD)
+			return c.control(gateway.OpReconnect, nullD)
 		}
 	}
 	if c.sess != nil && now.Sub(c.sess.kept) > c.s.cfg.Keep/4 {
@@ -272,7 +273,7 @@ func (c *conn) control(op int, d string) error {
 func (c *conn) answered() error {
 	c.asked = false
 	for ; c.acks > 0; c.acks-- {
-		if err := c.control(opHeartbeatAck, nullD); err != nil {
+		if err := c.control(gateway.OpHeartbeatACK, nullD); err != nil {
 			return err
 		}
 	}
@@ -307,7 +308,7 @@ func (c *conn) read() {
 		now := time.Now()
 		c.heard.Store(now.UnixNano())
 		if !window.allow(now) && f.fail == nil {
-			f.fail = &closing{closeRateLimited, "more than 120 frames within a minute"}
+			f.fail = &closing{gateway.CloseRateLimited, "more than 120 frames within a minute"}
 		}
 		select {
 		case c.frames <- f:
@@ -337,11 +338,11 @@ func (c *conn) readOne() (frame, error) {
 		if _, err := io.Copy(io.Discard, r); err != nil { // or the close frame behind it is not found
 			return frame{}, err
 		}
-		return frame{fail: &closing{closeDecode, "a frame may have 4096 bytes"}}, nil
+		return frame{fail: &closing{gateway.CloseDecode, "a frame may have 4096 bytes"}}, nil
 	}
 	f, err := readFrame(data)
 	if err != nil {
-		return frame{fail: &closing{closeDecode, "a frame is " + err.Error()}}, nil
+		return frame{fail: &closing{gateway.CloseDecode, "a frame is " + err.Error()}}, nil
 	}
 	return f, nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"splashtail/bus"
+	"splashtail/internal/gateway"
 	"splashtail/internal/rawjson"
 )
 
@@ -65,7 +66,7 @@ func (c *conn) showNext() error {
 	g := sess.shown[0]
 	sess.shown[0].JSON, sess.shown = nil, sess.shown[1:]
 	number := sess.rec.Burst - min(uint64(len(sess.shown)), sess.rec.Burst-1)
-	if sess.view.intents&guildsIntent == 0 {
+	if sess.view.intents&gateway.IntentGuilds == 0 {
 		return nil
 	}
 	name, d := guildFor(g, sess.view)
@@ -184,7 +185,7 @@ func (c *conn) rebirth(e *event, number uint64) error {
 	sess := c.sess
 	sess.reborn = guildsOfReady(e.d)
 	for i, id := range e.gone {
-		if sess.view.intents&guildsIntent == 0 || !sess.view.ofGuild(id) {
+		if sess.view.intents&gateway.IntentGuilds == 0 || !sess.view.ofGuild(id) {
 			continue
 		}
 		n := number

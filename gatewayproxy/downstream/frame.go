@@ -8,21 +8,7 @@ import (
 	"splashtail/internal/rawjson"
 )
 
-// The opcodes of Discord's gateway.
 const (
-	opDispatch        = 0
-	opHeartbeat       = 1
-	opIdentify        = 2
-	opPresence        = 3
-	opVoiceState      = 4
-	opResume          = 6
-	opReconnect       = 7
-	opMembers         = 8
-	opInvalidSession  = 9
-	opHello           = 10
-	opHeartbeatAck    = 11
-	opSoundboard      = 31
-	opChannelInfo     = 43
 	nullD             = "null"
 	invalidForGood    = "false"
 	emptyD            = "{}"
@@ -73,7 +59,9 @@ func readFrame(data []byte) (frame, error) {
 	return frame{op: op, d: rawjson.Get(data, "d")}, nil
 }
 
-// closing ends a connection with a close code and a reason that a person can read.
+// closing ends a connection with a close code and a reason that a person can read. Two
+// codes of Discord are never used: most libraries answer 4007 and 4009 with the same
+// RESUME again, some hundreds of times a second.
 type closing struct {
 	code   int
 	reason string // at most 123 bytes
@@ -81,18 +69,3 @@ type closing struct {
 
 // Error gives the code and the reason.
 func (c *closing) Error() string { return strconv.Itoa(c.code) + " " + c.reason }
-
-// The close codes of Discord's gateway that we use. 4007 and 4009 are missing on purpose:
-// most libraries answer them with the same RESUME again, some hundreds of times a second.
-const (
-	closeUnknown       = 4000 // come back and resume
-	closeUnknownOp     = 4001
-	closeDecode        = 4002
-	closeNotIdentified = 4003
-	closeBadToken      = 4004
-	closeIdentified    = 4005
-	closeRateLimited   = 4008
-	closeBadShard      = 4010
-	closeBadIntents    = 4013
-	closeNoIntents     = 4014
-)

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"splashtail/internal/gateway"
 )
 
 // FuzzFrames gives the readers what strangers may send: none panics, what is passed on to
@@ -25,7 +27,7 @@ func FuzzFrames(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if id, refused := readIdentify(fr.d); refused == nil && (id.shard < 0 || id.shard >= id.shards || id.intents&^knownIntents != 0) {
+		if id, refused := readIdentify(fr.d); refused == nil && (id.shard < 0 || id.shard >= id.shards || id.intents&^gateway.KnownIntents != 0) {
 			t.Errorf("%s was taken as %+v", data, id)
 		} else if refused != nil && (len(refused.reason) > 123 || refused.code < 4000) {
 			t.Errorf("%d %q", refused.code, refused.reason)

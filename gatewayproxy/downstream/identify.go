@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/gateway"
 	"splashtail/internal/guilds"
 	"splashtail/internal/rawjson"
 )
@@ -33,21 +34,21 @@ func readIdentify(d []byte) (identify, *closing) {
 		for v := range rawjson.Elements(shard) {
 			n, err := strconv.Atoi(rawjson.Text(v))
 			if err != nil {
-				return id, &closing{closeBadShard, "shard is not two numbers"}
+				return id, &closing{gateway.CloseInvalidShard, "shard is not two numbers"}
 			}
 			numbers = append(numbers, n)
 		}
 		if len(numbers) != 2 || numbers[0] < 0 || numbers[0] >= numbers[1] || numbers[1] > highestShardCount {
-			return id, &closing{closeBadShard, "shard is not [number, count] with number < count"}
+			return id, &closing{gateway.CloseInvalidShard, "shard is not [number, count] with number < count"}
 		}
 		id.shard, id.shards = numbers[0], numbers[1]
 	}
 	var err error
 	if id.intents, err = strconv.ParseUint(rawjson.Text(rawjson.Get(d, "intents")), 10, 64); err != nil {
-		return id, &closing{closeBadIntents, "intents is missing or not a number"}
+		return id, &closing{gateway.CloseInvalidIntents, "intents is missing or not a number"}
 	}
-	if unknown := id.intents &^ knownIntents; unknown != 0 {
-		return id, &closing{closeBadIntents, fmt.Sprintf("intents has bits that do not exist: %d", unknown)}
+	if unknown := id.intents &^ gateway.KnownIntents; unknown != 0 {
+		return id, &closing{gateway.CloseInvalidIntents, fmt.Sprintf("intents has bits that do not exist: %d", unknown)}
 	}
 	if p := rawjson.Get(d, "presence"); !rawjson.IsNull(p) {
 		id.presence, _ = readPresence(p) // what is no presence is not worth a refusal
@@ -89,7 +90,7 @@ func (s *Server) begin(ctx context.Context, id identify, version int) (*session,
 	}
 	v.self = rawjson.Text(rawjson.Get(rawjson.Get(ready, "user"), "id"))
 	if refused := s.refusedIntents(id.intents, ready); refused != 0 {
-		return nil, &closing{closeNoIntents, fmt.Sprintf("the application may not use the privileged intents %d; allow them in Discord's developer portal", refused)}, nil
+		return nil, &closing{gateway.CloseDisallowedIntents, fmt.Sprintf("the application may not use the privileged intents %d; allow them in Discord's developer portal", refused)}, nil
 	}
 	shown, place, since := s.snapshot(v)
 	sess := &session{
@@ -115,7 +116,7 @@ func (s *Server) refusedIntents(intents uint64, ready []byte) uint64 {
 	if err != nil {
 		return 0 // READY does not say
 	}
-	return privilegedWithout(intents, flags)
+	return gateway.Without(intents, flags)
 }
 
 // snapshot gives the guilds that the bot's shard has, and the place that they belong to.
@@ -181,7 +182,7 @@ func guildFor(g guilds.Guild, v view) (name string, d []byte) {
 		return "GUILD_DELETE", goneFor(g.ID, true)
 	}
 	d = with(g.JSON, member{"unavailable", json.RawMessage("false")})
-	if v.intents&presencesIntent == 0 {
+	if v.intents&gateway.IntentGuildPresences == 0 {
 		d = withoutPresences(d)
 	}
 	return "GUILD_CREATE", d

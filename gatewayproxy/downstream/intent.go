@@ -3,59 +3,9 @@ package downstream
 import (
 	"strings"
 
+	"splashtail/internal/gateway"
 	"splashtail/internal/rawjson"
 )
-
-// The intents of Discord's gateway, by bit.
-const (
-	guildsIntent         = 1 << 0
-	membersIntent        = 1 << 1
-	moderationIntent     = 1 << 2
-	expressionsIntent    = 1 << 3
-	integrationsIntent   = 1 << 4
-	webhooksIntent       = 1 << 5
-	invitesIntent        = 1 << 6
-	voiceStatesIntent    = 1 << 7
-	presencesIntent      = 1 << 8
-	messagesIntent       = 1 << 9
-	reactionsIntent      = 1 << 10
-	typingIntent         = 1 << 11
-	directMessagesIntent = 1 << 12
-	directReactionIntent = 1 << 13
-	directTypingIntent   = 1 << 14
-	contentIntent        = 1 << 15
-	scheduledIntent      = 1 << 16
-	autoModConfigIntent  = 1 << 20
-	autoModActionIntent  = 1 << 21
-	pollsIntent          = 1 << 24
-	directPollsIntent    = 1 << 25
-)
-
-// knownIntents are all that exist; a bot that asks for another is refused as Discord does.
-const knownIntents = guildsIntent | membersIntent | moderationIntent | expressionsIntent | integrationsIntent | webhooksIntent |
-	invitesIntent | voiceStatesIntent | presencesIntent | messagesIntent | reactionsIntent | typingIntent | directMessagesIntent |
-	directReactionIntent | directTypingIntent | contentIntent | scheduledIntent | autoModConfigIntent | autoModActionIntent |
-	pollsIntent | directPollsIntent
-
-// The flags of an application that say which privileged intents it has: in full, or
-// limited to some guilds.
-const (
-	mayPresences = 1<<12 | 1<<13
-	mayMembers   = 1<<14 | 1<<15
-	mayContent   = 1<<18 | 1<<19
-)
-
-// privilegedWithout gives the privileged ones of the intents that an application with
-// these flags may not use.
-func privilegedWithout(intents, flags uint64) uint64 {
-	var refused uint64
-	for _, p := range []struct{ intent, flags uint64 }{{presencesIntent, mayPresences}, {membersIntent, mayMembers}, {contentIntent, mayContent}} {
-		if intents&p.intent != 0 && flags&p.flags == 0 {
-			refused |= p.intent
-		}
-	}
-	return refused
-}
 
 // need says which intents let an event through; any one of them does. Zero: it comes to
 // everybody. direct is for an event that belongs to no guild.
@@ -79,28 +29,28 @@ func needOf(event string) need {
 }
 
 var needs = map[string]need{
-	"GUILD_CREATE": everywhere(guildsIntent), "GUILD_UPDATE": everywhere(guildsIntent), "GUILD_DELETE": everywhere(guildsIntent),
-	"CHANNEL_PINS_UPDATE":              {guildsIntent, directMessagesIntent},
-	"VOICE_CHANNEL_STATUS_UPDATE":      everywhere(guildsIntent),
-	"VOICE_CHANNEL_START_TIME_UPDATE":  everywhere(guildsIntent),
-	"THREAD_MEMBERS_UPDATE":            everywhere(membersIntent), // and see ownEvent
-	"GUILD_MEMBER_ADD":                 everywhere(membersIntent),
-	"GUILD_MEMBER_UPDATE":              everywhere(membersIntent), // and see ownEvent
-	"GUILD_MEMBER_REMOVE":              everywhere(membersIntent),
-	"GUILD_AUDIT_LOG_ENTRY_CREATE":     everywhere(moderationIntent),
-	"GUILD_EMOJIS_UPDATE":              everywhere(expressionsIntent),
-	"GUILD_STICKERS_UPDATE":            everywhere(expressionsIntent),
-	"GUILD_INTEGRATIONS_UPDATE":        everywhere(integrationsIntent),
-	"WEBHOOKS_UPDATE":                  everywhere(webhooksIntent),
-	"VOICE_STATE_UPDATE":               everywhere(voiceStatesIntent),
-	"VOICE_CHANNEL_EFFECT_SEND":        everywhere(voiceStatesIntent),
-	"PRESENCE_UPDATE":                  everywhere(presencesIntent),
-	"MESSAGE_CREATE":                   {messagesIntent, directMessagesIntent},
-	"MESSAGE_UPDATE":                   {messagesIntent, directMessagesIntent},
-	"MESSAGE_DELETE":                   {messagesIntent, directMessagesIntent},
-	"MESSAGE_DELETE_BULK":              everywhere(messagesIntent),
-	"TYPING_START":                     {typingIntent, directTypingIntent},
-	"AUTO_MODERATION_ACTION_EXECUTION": everywhere(autoModActionIntent),
+	"GUILD_CREATE": everywhere(gateway.IntentGuilds), "GUILD_UPDATE": everywhere(gateway.IntentGuilds), "GUILD_DELETE": everywhere(gateway.IntentGuilds),
+	"CHANNEL_PINS_UPDATE":              {gateway.IntentGuilds, gateway.IntentDirectMessages},
+	"VOICE_CHANNEL_STATUS_UPDATE":      everywhere(gateway.IntentGuilds),
+	"VOICE_CHANNEL_START_TIME_UPDATE":  everywhere(gateway.IntentGuilds),
+	"THREAD_MEMBERS_UPDATE":            everywhere(gateway.IntentGuildMembers), // and see ownEvent
+	"GUILD_MEMBER_ADD":                 everywhere(gateway.IntentGuildMembers),
+	"GUILD_MEMBER_UPDATE":              everywhere(gateway.IntentGuildMembers), // and see ownEvent
+	"GUILD_MEMBER_REMOVE":              everywhere(gateway.IntentGuildMembers),
+	"GUILD_AUDIT_LOG_ENTRY_CREATE":     everywhere(gateway.IntentGuildModeration),
+	"GUILD_EMOJIS_UPDATE":              everywhere(gateway.IntentGuildExpressions),
+	"GUILD_STICKERS_UPDATE":            everywhere(gateway.IntentGuildExpressions),
+	"GUILD_INTEGRATIONS_UPDATE":        everywhere(gateway.IntentGuildIntegrations),
+	"WEBHOOKS_UPDATE":                  everywhere(gateway.IntentGuildWebhooks),
+	"VOICE_STATE_UPDATE":               everywhere(gateway.IntentGuildVoiceStates),
+	"VOICE_CHANNEL_EFFECT_SEND":        everywhere(gateway.IntentGuildVoiceStates),
+	"PRESENCE_UPDATE":                  everywhere(gateway.IntentGuildPresences),
+	"MESSAGE_CREATE":                   {gateway.IntentGuildMessages, gateway.IntentDirectMessages},
+	"MESSAGE_UPDATE":                   {gateway.IntentGuildMessages, gateway.IntentDirectMessages},
+	"MESSAGE_DELETE":                   {gateway.IntentGuildMessages, gateway.IntentDirectMessages},
+	"MESSAGE_DELETE_BULK":              everywhere(gateway.IntentGuildMessages),
+	"TYPING_START":                     {gateway.IntentGuildTyping, gateway.IntentDirectTyping},
+	"AUTO_MODERATION_ACTION_EXECUTION": everywhere(gateway.IntentAutoModExecution),
 }
 
 // needsByPrefix is tried in order after needs.
@@ -108,18 +58,18 @@ var needsByPrefix = []struct {
 	prefix string
 	need   need
 }{
-	{"GUILD_ROLE_", everywhere(guildsIntent)},
-	{"CHANNEL_CREATE", everywhere(guildsIntent)}, {"CHANNEL_UPDATE", everywhere(guildsIntent)}, {"CHANNEL_DELETE", everywhere(guildsIntent)},
-	{"THREAD_", everywhere(guildsIntent)},
-	{"STAGE_INSTANCE_", everywhere(guildsIntent)},
-	{"GUILD_BAN_", everywhere(moderationIntent)},
-	{"GUILD_SOUNDBOARD_", everywhere(expressionsIntent)},
-	{"INTEGRATION_", everywhere(integrationsIntent)},
-	{"INVITE_", everywhere(invitesIntent)},
-	{"MESSAGE_REACTION_", need{reactionsIntent, directReactionIntent}},
-	{"MESSAGE_POLL_VOTE_", need{pollsIntent, directPollsIntent}},
-	{"GUILD_SCHEDULED_EVENT_", everywhere(scheduledIntent)},
-	{"AUTO_MODERATION_RULE_", everywhere(autoModConfigIntent)},
+	{"GUILD_ROLE_", everywhere(gateway.IntentGuilds)},
+	{"CHANNEL_CREATE", everywhere(gateway.IntentGuilds)}, {"CHANNEL_UPDATE", everywhere(gateway.IntentGuilds)}, {"CHANNEL_DELETE", everywhere(gateway.IntentGuilds)},
+	{"THREAD_", everywhere(gateway.IntentGuilds)},
+	{"STAGE_INSTANCE_", everywhere(gateway.IntentGuilds)},
+	{"GUILD_BAN_", everywhere(gateway.IntentGuildModeration)},
+	{"GUILD_SOUNDBOARD_", everywhere(gateway.IntentGuildExpressions)},
+	{"INTEGRATION_", everywhere(gateway.IntentGuildIntegrations)},
+	{"INVITE_", everywhere(gateway.IntentGuildInvites)},
+	{"MESSAGE_REACTION_", need{gateway.IntentGuildReactions, gateway.IntentDirectReactions}},
+	{"MESSAGE_POLL_VOTE_", need{gateway.IntentGuildPolls, gateway.IntentDirectPolls}},
+	{"GUILD_SCHEDULED_EVENT_", everywhere(gateway.IntentScheduledEvents)},
+	{"AUTO_MODERATION_RULE_", everywhere(gateway.IntentAutoModConfiguration)},
 }
 
 // ownEvent says whether an event that the members intent guards is about the bot itself:

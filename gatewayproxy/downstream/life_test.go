@@ -14,6 +14,7 @@ import (
 
 	"splashtail/bus"
 	"splashtail/bus/bustest"
+	"splashtail/internal/gateway"
 	"splashtail/internal/guilds"
 )
 
@@ -26,7 +27,7 @@ func TestAnotherProcessGoesOn(t *testing.T) {
 	var all []*bot
 	for range bots {
 		b := connect(t, s.url)
-		b.identify(messagesIntent|contentIntent, "")
+		b.identify(gateway.IntentGuildMessages|gateway.IntentMessageContent, "")
 		all = append(all, b)
 	}
 	stored := make(chan struct{})
@@ -114,7 +115,7 @@ func TestAnUnavailableGuild(t *testing.T) {
 		wait(t.Context(), time.Millisecond)
 	}
 	b := connect(t, w.serve().url)
-	b.identify(guildsIntent, "")
+	b.identify(gateway.IntentGuilds, "")
 	b.until("GUILD_CREATE")
 	if g := b.read(); g.event() != "GUILD_DELETE" || string(g.D) != `{"id":"2","unavailable":true}` {
 		t.Error(g.raw)
@@ -128,7 +129,7 @@ func TestAColdShard(t *testing.T) {
 	s := w.serve(func(c *Config) { c.Cold = 20 * time.Millisecond })
 	b := connect(t, s.url)
 	b.send(`{"op":2,"d":{"token":"` + testToken + `","intents":0,"shard":[1,2]}}`)
-	if a, c := b.read(), b.read(); a.Op != opHeartbeat || c.Op != opInvalidSession {
+	if a, c := b.read(), b.read(); a.Op != gateway.OpHeartbeat || c.Op != gateway.OpInvalidSession {
 		t.Errorf("%s %s", a.raw, c.raw)
 	}
 }
@@ -139,7 +140,7 @@ func TestAColdShard(t *testing.T) {
 func TestAResumeWaits(t *testing.T) {
 	w := newWorld(t, 1, oneGuild)
 	b := connect(t, w.serve().url)
-	b.identify(messagesIntent|contentIntent, "")
+	b.identify(gateway.IntentGuildMessages|gateway.IntentMessageContent, "")
 	_ = b.ws.CloseNow()
 	w.burst(oneGuild, 1, 10)
 	known := w.store
@@ -147,7 +148,7 @@ func TestAResumeWaits(t *testing.T) {
 	late := w.serve(func(c *Config) { c.Cold = 20 * time.Millisecond })
 	again := connect(t, late.url)
 	again.resume(b)
-	if code := again.closed(); code != closeUnknown {
+	if code := again.closed(); code != gateway.CloseUnknown {
 		t.Errorf("closed with %d", code)
 	}
 	patient := connect(t, w.serve().url)
@@ -180,7 +181,7 @@ func TestSilence(t *testing.T) {
 	w := newWorld(t, 1, 1)
 	b := connect(t, w.serve(func(c *Config) { c.Heartbeat = 50 * time.Millisecond }).url)
 	b.identify(0, "")
-	if code := b.closed(); code != closeUnknown {
+	if code := b.closed(); code != gateway.CloseUnknown {
 		t.Errorf("closed with %d", code)
 	}
 }
@@ -191,22 +192,22 @@ func TestAStop(t *testing.T) {
 	w := newWorld(t, 1, oneGuild)
 	s := w.serve(func(c *Config) { c.Drain = 200 * time.Millisecond })
 	bare, b := connect(t, s.url), connect(t, s.url)
-	b.identify(messagesIntent|contentIntent, "")
+	b.identify(gateway.IntentGuildMessages|gateway.IntentMessageContent, "")
 	w.burst(oneGuild, 1, 1)
 	inOrder(t, b.numbers(1), 1)
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); s.stop() }()
-	for g := b.read(); g.Op != opReconnect; g = b.read() {
-		if g.Op != opHeartbeatAck {
+	for g := b.read(); g.Op != gateway.OpReconnect; g = b.read() {
+		if g.Op != gateway.OpHeartbeatACK {
 			t.Fatal(g.raw)
 		}
 	}
 	w.burst(oneGuild, 2, 1) // until it goes, it gets its events
 	inOrder(t, b.numbers(1), 2)
-	if code := b.closed(); code != closeUnknown {
+	if code := b.closed(); code != gateway.CloseUnknown {
 		t.Errorf("closed with %d", code)
 	}
-	if code := bare.closed(); code != closeUnknown {
+	if code := bare.closed(); code != gateway.CloseUnknown {
 		t.Errorf("one without a session is closed with %d", code)
 	}
 	<-stopped
@@ -259,13 +260,13 @@ func TestSlowReaders(t *testing.T) {
 		if err := c.c.(*net.TCPConn).SetReadBuffer(4096); err != nil {
 			t.Fatal(err)
 		}
-		c.identify(t, messagesIntent|contentIntent)
+		c.identify(t, gateway.IntentGuildMessages|gateway.IntentMessageContent)
 		running(t, c.nibble)
 	}
 	slow := connectSlow(t, s.url)
-	slow.identify(messagesIntent|contentIntent, "")
+	slow.identify(gateway.IntentGuildMessages|gateway.IntentMessageContent, "")
 	quick := connect(t, s.url)
-	quick.identify(messagesIntent|contentIntent, "")
+	quick.identify(gateway.IntentGuildMessages|gateway.IntentMessageContent, "")
 	before := memory()
 	big := strings.Repeat("0", 10_000) + "1" // 20 MB in all, for each bot
 	go func() {
@@ -316,7 +317,7 @@ func connectSlow(t *testing.T, url string) *bot {
 	}
 	b := &bot{t: t, ws: ws, inflate: func(p []byte) []byte { return p }}
 	t.Cleanup(func() { _ = ws.CloseNow() })
-	if g := b.read(); g.Op != opHello {
+	if g := b.read(); g.Op != gateway.OpHello {
 		t.Fatal(g.raw)
 	}
 	return b

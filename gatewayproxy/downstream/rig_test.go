@@ -19,6 +19,7 @@ import (
 
 	"splashtail/bus"
 	"splashtail/bus/bustest"
+	"splashtail/internal/gateway"
 	"splashtail/internal/guilds"
 	"splashtail/internal/secret"
 )
@@ -30,7 +31,7 @@ const (
 	testToken = "MTIz.abc.def"
 	selfID    = "123"
 	oneGuild  = bus.GuildID(81384788765712384)
-	manyBits  = knownIntents
+	manyBits  = gateway.KnownIntents
 )
 
 // world is a bus with a bot's shards on it, and a server for bots.
@@ -80,7 +81,7 @@ func (w *world) begin(ids ...bus.GuildID) {
 		}
 		w.emit(shard, 0, "READY", fmt.Sprintf(`{"v":10,"user":{"id":"%s","username":"bot","bot":true,"discriminator":"0","avatar":null},`+
 			`"guilds":[%s],"session_id":"secret-upstream","resume_gateway_url":"wss://upstream","shard":[%d,%d],`+
-			`"application":{"id":"%s","flags":%d},"_trace":["x"],"of_tomorrow":{"a":1}}`, selfID, strings.Join(stubs, ","), shard, w.shards, selfID, mayContent|mayMembers|mayPresences))
+			`"application":{"id":"%s","flags":%d},"_trace":["x"],"of_tomorrow":{"a":1}}`, selfID, strings.Join(stubs, ","), shard, w.shards, selfID, gateway.MayMessageContent|gateway.MayMembers|gateway.MayPresences))
 		for _, id := range ids {
 			if guilds.ShardOf(id, w.shards) == shard {
 				w.emit(shard, id, "GUILD_CREATE", guildJSON(id))
@@ -220,7 +221,7 @@ func connect(t testing.TB, url string) *bot {
 		b.inflate = zstdInflater(t)
 	}
 	hello := b.read()
-	if hello.Op != opHello {
+	if hello.Op != gateway.OpHello {
 		t.Fatalf("the first frame is %s", hello.raw)
 	}
 	return b
@@ -306,7 +307,7 @@ func (b *bot) next() (got, error) {
 		b.t.Fatalf("%s: %v", p, err)
 	}
 	g.raw = string(p)
-	if g.Op == opDispatch {
+	if g.Op == gateway.OpDispatch {
 		if g.S == nil || *g.S < b.seq || *g.S == 0 || *g.S >= 1<<31 {
 			b.t.Fatalf("after %d: %s", b.seq, g.raw[:min(len(g.raw), 200)])
 		}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/gateway"
 	"splashtail/internal/guilds"
 )
 
@@ -43,7 +44,7 @@ func fanOut(b *testing.B, clients int, rest time.Duration) {
 	var reading sync.WaitGroup
 	for i := range clients {
 		c := dialRaw(b, s.url, "")
-		c.identify(b, messagesIntent|contentIntent)
+		c.identify(b, gateway.IntentGuildMessages|gateway.IntentMessageContent)
 		reading.Go(func() { taken[i] = c.latencies(b, n) })
 	}
 	b.ResetTimer()
@@ -173,7 +174,7 @@ func idle(t testing.TB, w *world, clients int, compress string) float64 {
 	before := memory()
 	for range clients {
 		c := dialRaw(t, s.url, "compress="+compress)
-		c.identify(t, messagesIntent)
+		c.identify(t, gateway.IntentGuildMessages)
 	}
 	w.burst(oneGuild, 1, 20)
 	for len(s.Sessions()) < clients || slices.ContainsFunc(s.Sessions(), func(st SessionStatus) bool { return st.Behind > 0 || st.Number == 0 }) {
@@ -225,7 +226,7 @@ func BenchmarkGuilds(b *testing.B) {
 		b.StartTimer()
 		begin := time.Now()
 		c := dialRaw(b, s.url, "")
-		c.identify(b, guildsIntent)
+		c.identify(b, gateway.IntentGuilds)
 		for range n + 1 {
 			c.frame(b)
 		}

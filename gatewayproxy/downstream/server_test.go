@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"splashtail/bus"
+	"splashtail/internal/gateway"
 )
 
 func TestABotIsShownEverything(t *testing.T) {
@@ -71,20 +72,20 @@ func TestRefusals(t *testing.T) {
 		send string
 		code int
 	}{
-		"no JSON":             {`{"op":`, closeDecode},
-		"no object":           {`[1]`, closeDecode},
-		"no opcode":           {`{"d":1}`, closeDecode},
-		"unknown opcode":      {`{"op":99}`, closeUnknownOp},
-		"too large":           {`{"op":1,"d":"` + strings.Repeat("x", 4096) + `"}`, closeDecode},
-		"command too early":   {`{"op":8,"d":{}}`, closeNotIdentified},
-		"another token":       {`{"op":2,"d":{"token":"x","intents":0}}`, closeBadToken},
-		"another token again": {`{"op":6,"d":{"token":"x","session_id":"y","seq":1}}`, closeBadToken},
-		"shard out of range":  {identify(`,"intents":0,"shard":[1,1]`), closeBadShard},
+		"no JSON":             {`{"op":`, gateway.CloseDecode},
+		"no object":           {`[1]`, gateway.CloseDecode},
+		"no opcode":           {`{"d":1}`, gateway.CloseDecode},
+		"unknown opcode":      {`{"op":99}`, gateway.CloseUnknownOpcode},
+		"too large":           {`{"op":1,"d":"` + strings.Repeat("x", 4096) + `"}`, gateway.CloseDecode},
+		"command too early":   {`{"op":8,"d":{}}`, gateway.CloseNotAuthenticated},
+		"another token":       {`{"op":2,"d":{"token":"x","intents":0}}`, gateway.CloseAuthenticationFailed},
+		"another token again": {`{"op":6,"d":{"token":"x","session_id":"y","seq":1}}`, gateway.CloseAuthenticationFailed},
+		"shard out of range":  {identify(`,"intents":0,"shard":[1,1]`), gateway.CloseInvalidShard},
 		"shard of text":       {identify(`,"intents":0,"shard":"x"`), 0},
-		"shard of three":      {identify(`,"intents":0,"shard":[0,1,2]`), closeBadShard},
-		"no intents":          {identify(``), closeBadIntents},
-		"unknown intents":     {identify(`,"intents":2147483648`), closeBadIntents},
-		"identified twice":    {identify(`,"intents":0`) + "\n" + identify(`,"intents":0`), closeIdentified},
+		"shard of three":      {identify(`,"intents":0,"shard":[0,1,2]`), gateway.CloseInvalidShard},
+		"no intents":          {identify(``), gateway.CloseInvalidIntents},
+		"unknown intents":     {identify(`,"intents":2147483648`), gateway.CloseInvalidIntents},
+		"identified twice":    {identify(`,"intents":0`) + "\n" + identify(`,"intents":0`), gateway.CloseAlreadyAuthenticated},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := connect(t, s.url)
@@ -94,7 +95,7 @@ func TestRefusals(t *testing.T) {
 			}
 			want := c.code
 			if want == 0 {
-				want = closeBadShard
+				want = gateway.CloseInvalidShard
 			}
 			if got := b.closed(); got != want {
 				t.Errorf("closed with %d, want %d", got, want)
@@ -104,7 +105,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestPrivilegedIntentsThatTheApplicationLacks(t *testing.T) {
-	if got := privilegedWithout(presencesIntent|membersIntent|guildsIntent, mayMembers); got != presencesIntent {
+	if got := gateway.Without(gateway.IntentGuildPresences|gateway.IntentGuildMembers|gateway.IntentGuilds, gateway.MayMembers); got != gateway.IntentGuildPresences {
 		t.Errorf("refused are %d", got)
 	}
 }
@@ -115,7 +116,7 @@ func TestTooManyFrames(t *testing.T) {
 	for range framesPerMinute + 1 {
 		b.send(`{"op":1,"d":null}`)
 	}
-	if got := b.closed(); got != closeRateLimited {
+	if got := b.closed(); got != gateway.CloseRateLimited {
 		t.Errorf("closed with %d", got)
 	}
 }
@@ -131,7 +132,7 @@ func TestResume(t *testing.T) {
 			w := newWorld(t, 1, oneGuild)
 			s := w.serve(change)
 			b := connect(t, s.url)
-			b.identify(messagesIntent|contentIntent, "")
+			b.identify(gateway.IntentGuildMessages|gateway.IntentMessageContent, "")
 			w.burst(oneGuild, 1, 500)
 			inOrder(t, b.numbers(200), 1) // the rest is lost with the connection
 			next, stored := 201, 500
@@ -161,17 +162,17 @@ func TestUnknownSession(t *testing.T) {
 	b := connect(t, s.url)
 	for _, id := range []string{"x", strings.Repeat("0", 32), "../../etc"} {
 		b.send(`{"op":6,"d":{"token":"` + testToken + `","session_id":"` + id + `","seq":7}}`)
-		if g := b.read(); g.Op != opHeartbeat {
+		if g := b.read(); g.Op != gateway.OpHeartbeat {
 			t.Fatalf("the first frame is %s", g.raw)
 		}
-		if g := b.read(); g.Op != opInvalidSession || string(g.D) != "false" {
+		if g := b.read(); g.Op != gateway.OpInvalidSession || string(g.D) != "false" {
 			t.Fatalf("the second frame is %s", g.raw)
 		}
 	}
 	b.identify(0, "")
 	b2 := connect(t, s.url)
 	b2.send(`{"op":6,"d":{"token":"` + testToken + `","session_id":"` + b.session + `","seq":1000000}}`)
-	if g := b2.read(); g.Op != opHeartbeat {
+	if g := b2.read(); g.Op != gateway.OpHeartbeat {
 		t.Errorf("a number that was never sent: %s", g.raw)
 	}
 }
@@ -182,7 +183,7 @@ func TestFirstFrameAfterIdentify(t *testing.T) {
 	s := w.serve()
 	b := connect(t, s.url)
 	b.send(`{"op":1,"d":null}`)
-	if g := b.read(); g.Op != opHeartbeatAck {
+	if g := b.read(); g.Op != gateway.OpHeartbeatACK {
 		t.Fatalf("before IDENTIFY: %s", g.raw)
 	}
 	b.send(`{"op":2,"d":{"token":"Bot ` + testToken + `","intents":"513","compress":"zlib-stream","shard":null,"presence":{"game":{"name":""},"status":"","since":0,"afk":false}}}`)
@@ -192,7 +193,7 @@ func TestFirstFrameAfterIdentify(t *testing.T) {
 	}
 	acks := 0
 	for g := b.read(); ; g = b.read() {
-		if g.Op == opHeartbeatAck {
+		if g.Op == gateway.OpHeartbeatACK {
 			acks++
 			break
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"splashtail/bus"
+	"splashtail/internal/gateway"
 	"splashtail/internal/guilds"
 )
 
@@ -62,17 +63,17 @@ func (v view) show(e *event) (d json.RawMessage, ok bool) {
 	if e.guild == 0 {
 		want = e.need.direct
 	}
-	if want != 0 && v.intents&want == 0 && !(e.need.guild == membersIntent && e.shape(v.self).own) {
+	if want != 0 && v.intents&want == 0 && !(e.need.guild == gateway.IntentGuildMembers && e.shape(v.self).own) {
 		return nil, false
 	}
 	switch e.name {
 	case "MESSAGE_CREATE", "MESSAGE_UPDATE", "AUTO_MODERATION_ACTION_EXECUTION":
 		// Version 9 shows content to who does not ask for it.
-		if v.version >= 10 && v.intents&contentIntent == 0 {
+		if v.version >= 10 && v.intents&gateway.IntentMessageContent == 0 {
 			return e.shape(v.self).redacted, true
 		}
 	case "GUILD_CREATE":
-		if v.intents&presencesIntent == 0 {
+		if v.intents&gateway.IntentGuildPresences == 0 {
 			return e.shape(v.self).bare, true
 		}
 	}

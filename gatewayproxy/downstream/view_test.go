@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"splashtail/bus"
+	"splashtail/internal/gateway"
 )
 
 func dispatch(name string, guild bus.GuildID, d string) *event {
@@ -93,11 +94,11 @@ func TestRedaction(t *testing.T) {
 		if c.want == "" {
 			c.want = c.d
 		}
-		v := view{shards: 1, upstream: 1, version: 10, intents: knownIntents &^ contentIntent, self: selfID}
+		v := view{shards: 1, upstream: 1, version: 10, intents: gateway.KnownIntents &^ gateway.IntentMessageContent, self: selfID}
 		if got, _ := v.show(dispatch(c.event, c.guild, c.d)); string(got) != c.want {
 			t.Errorf("%s: %s\nwant %s", name, got, c.want)
 		}
-		for _, open := range []view{{shards: 1, upstream: 1, version: 9, intents: v.intents, self: selfID}, {shards: 1, upstream: 1, version: 10, intents: knownIntents, self: selfID}} {
+		for _, open := range []view{{shards: 1, upstream: 1, version: 9, intents: v.intents, self: selfID}, {shards: 1, upstream: 1, version: 10, intents: gateway.KnownIntents, self: selfID}} {
 			if got, _ := open.show(dispatch(c.event, c.guild, c.d)); string(got) != c.d {
 				t.Errorf("%s: version %d with intents %d sees %s", name, open.version, open.intents, got)
 			}
@@ -133,7 +134,7 @@ func TestNothingSecretPasses(t *testing.T) {
 		r.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
 		return "{" + strings.Join(parts, ",") + "}", others
 	}
-	v := view{shards: 1, upstream: 1, version: 10, intents: messagesIntent, self: selfID}
+	v := view{shards: 1, upstream: 1, version: 10, intents: gateway.IntentGuildMessages, self: selfID}
 	for range 2000 {
 		text, _ := message(2)
 		d, ok := v.show(dispatch("MESSAGE_CREATE", 1, text))

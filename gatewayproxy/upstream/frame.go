@@ -6,24 +6,8 @@ import (
 	"strconv"
 
 	"splashtail/bus"
+	"splashtail/internal/gateway"
 	"splashtail/internal/rawjson"
-)
-
-// The opcodes of Discord's gateway that we send or react to.
-const (
-	opDispatch       = 0
-	opHeartbeat      = 1
-	opIdentify       = 2
-	opPresence       = 3
-	opVoiceState     = 4
-	opResume         = 6
-	opReconnect      = 7
-	opMembers        = 8
-	opInvalidSession = 9
-	opHello          = 10
-	opHeartbeatAck   = 11
-	opSoundboard     = 31
-	opChannelInfo    = 43
 )
 
 // frame is what we read of a frame; d stays as it came.
@@ -62,7 +46,7 @@ func readFrame(data []byte) (frame, error) {
 	if f.op < 0 {
 		return frame{}, errNotJSON
 	}
-	if f.op == opDispatch {
+	if f.op == gateway.OpDispatch {
 		f.guild = guildOf(f.event, f.d)
 	}
 	return f, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/gateway"
 )
 
 // shardLease is how long a dead process keeps its shards from the others.
@@ -106,7 +107,7 @@ func (s *shard) forward(ctx context.Context, q bus.GatewaySend) (bus.GatewaySent
 	if err != nil {
 		return bus.GatewaySent{}, bus.Errorf(bus.CodeInvalid, "bad_payload", "the command was not sent: %w", err)
 	}
-	if !slices.Contains([]int{opPresence, opVoiceState, opMembers, opSoundboard, opChannelInfo}, q.Op) {
+	if !slices.Contains([]int{gateway.OpPresenceUpdate, gateway.OpVoiceStateUpdate, gateway.OpRequestGuildMembers, gateway.OpRequestSoundboard, gateway.OpRequestChannelInfo}, q.Op) {
 		return bus.GatewaySent{}, bus.Errorf(bus.CodeInvalid, "bad_op", "the command was not sent: a bot may not send op %d", q.Op)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/gateway"
 	"splashtail/internal/secret"
 )
 
@@ -146,9 +147,9 @@ func (l *link) hello(ctx context.Context) (end, bool) {
 				return end{cause: causeClosed, code: l.wire.code(), err: l.wire.err}, false
 			case in.err != nil:
 				l.skip(in)
-			case in.op == opReconnect:
+			case in.op == gateway.OpReconnect:
 				return end{cause: causeReconnect}, false
-			case in.op == opHello:
+			case in.op == gateway.OpHello:
 				l.greet(in)
 				return end{}, true
 			}
@@ -176,7 +177,7 @@ func (l *link) identify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return l.send(ctx, opIdentify, identify{
+	return l.send(ctx, gateway.OpIdentify, identify{
 		Token: reveal{l.s.u.cfg.Token}, Intents: w.intents, Shard: [2]int{l.s.number, l.s.u.shards}, LargeThreshold: largeThreshold,
 		Properties: map[string]string{"os": "linux", "browser": "splashtail", "device": "splashtail"},
 	})
@@ -200,7 +201,7 @@ func (r reveal) MarshalJSON() ([]byte, error) { return json.Marshal(r.Reveal()) 
 func (r reveal) MarshalText() ([]byte, error) { return []byte(r.Reveal()), nil }
 
 func (l *link) resume(ctx context.Context) error {
-	return l.send(ctx, opResume, struct {
+	return l.send(ctx, gateway.OpResume, struct {
 		Token   reveal `json:"token"`
 		Session string `json:"session_id"`
 		Seq     int64  `json:"seq"`
@@ -276,15 +277,15 @@ func (l *link) take(ctx context.Context, in incoming) (e end, over bool) {
 		return end{}, false
 	}
 	switch in.op {
-	case opDispatch:
+	case gateway.OpDispatch:
 		return l.dispatch(ctx, in)
-	case opHeartbeat:
+	case gateway.OpHeartbeat:
 		return l.heartbeat(ctx)
-	case opHeartbeatAck:
+	case gateway.OpHeartbeatACK:
 		l.acknowledged(in.at)
-	case opReconnect:
+	case gateway.OpReconnect:
 		return end{cause: causeReconnect}, true
-	case opInvalidSession:
+	case gateway.OpInvalidSession:
 		return end{cause: causeInvalid, keep: string(in.d) == "true"}, true
 	}
 	return end{}, false

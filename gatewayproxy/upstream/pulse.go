@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/gateway"
 )
 
 // pulse is due at every heartbeat: it notices a gateway that is dead, and beats.
@@ -30,7 +31,7 @@ func (l *link) heartbeat(ctx context.Context) (end, bool) {
 	if l.s.received > 0 {
 		d = l.s.received
 	}
-	if err := l.send(ctx, opHeartbeat, d); err != nil {
+	if err := l.send(ctx, gateway.OpHeartbeat, d); err != nil {
 		return end{cause: causeClosed, err: err}, true
 	}
 	if l.beatSent.IsZero() {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"splashtail/bus"
+	"splashtail/internal/gateway"
 	"splashtail/internal/sandbox"
 )
 
@@ -83,21 +84,21 @@ func TestBotsCommandsGoToDiscord(t *testing.T) {
 		_, err := bus.Do(t.Context(), w.b, bus.GatewaySendCall(1, 0), bus.GatewaySend{V: 1, Op: op, Data: []byte(d)})
 		return err
 	}
-	if err := send(opMembers, `{"guild_id":"`+w.guilds[0].String()+`","query":"","limit":0,"nonce":"abc"}`); err != nil {
+	if err := send(gateway.OpRequestGuildMembers, `{"guild_id":"`+w.guilds[0].String()+`","query":"","limit":0,"nonce":"abc"}`); err != nil {
 		t.Fatal(err)
 	}
 	w.until("the members come as an event", func() bool {
 		return slices.ContainsFunc(w.stored(), func(m bus.Delivery[bus.Dispatch]) bool { return m.Value.Event == "GUILD_MEMBERS_CHUNK" })
 	})
-	if err := send(opIdentify, `{}`); !bus.IsCode(err, bus.CodeInvalid) {
+	if err := send(gateway.OpIdentify, `{}`); !bus.IsCode(err, bus.CodeInvalid) {
 		t.Errorf("op 2: %v", err)
 	}
-	if err := send(opPresence, `{"x":"`+string(make([]byte, 0))+`"`); err == nil {
+	if err := send(gateway.OpPresenceUpdate, `{"x":"`+string(make([]byte, 0))+`"`); err == nil {
 		t.Error("what is no JSON was sent")
 	}
 	var err error
 	for range sendMost + 1 {
-		if err = send(opSoundboard, `{"guild_ids":[]}`); err != nil {
+		if err = send(gateway.OpRequestSoundboard, `{"guild_ids":[]}`); err != nil {
 			break
 		}
 	}

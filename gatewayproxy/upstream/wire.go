@@ -10,11 +10,9 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-)
 
-// closeKeeping is the code with which we close so that the session lives on: 1000 and
-// 1001 would end it.
-const closeKeeping = 4000
+	"splashtail/internal/gateway"
+)
 
 const (
 	writeTimeout = 10 * time.Second
@@ -130,7 +128,7 @@ func (w *wire) code() int {
 func (w *wire) leave() {
 	w.once.Do(func() {
 		close(w.quit)
-		w.ended.Go(func() { _ = w.ws.Close(closeKeeping, "") }) // bounded; it is cut then
+		w.ended.Go(func() { _ = w.ws.Close(gateway.CloseUnknown, "") }) // bounded; it is cut then
 	})
 }
 

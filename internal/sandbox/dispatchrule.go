@@ -3,6 +3,8 @@ package sandbox
 import (
 	"strings"
 	"time"
+
+	"splashtail/internal/gateway"
 )
 
 // Intents say which events a session wants, with Discord's bits.
@@ -10,31 +12,30 @@ type Intents uint32
 
 // The intents by the bit that the rules below need. The privileged ones are marked.
 const (
-	IntentGuilds               Intents = 1 << 0
-	IntentGuildMembers         Intents = 1 << 1 // privileged
-	IntentGuildModeration      Intents = 1 << 2
-	IntentGuildExpressions     Intents = 1 << 3
-	IntentGuildIntegrations    Intents = 1 << 4
-	IntentGuildWebhooks        Intents = 1 << 5
-	IntentGuildInvites         Intents = 1 << 6
-	IntentGuildVoiceStates     Intents = 1 << 7
-	IntentGuildPresences       Intents = 1 << 8 // privileged
-	IntentGuildMessages        Intents = 1 << 9
-	IntentGuildReactions       Intents = 1 << 10
-	IntentGuildTyping          Intents = 1 << 11
-	IntentDirectMessages       Intents = 1 << 12
-	IntentDirectReactions      Intents = 1 << 13
-	IntentDirectTyping         Intents = 1 << 14
-	IntentMessageContent       Intents = 1 << 15 // privileged
-	IntentScheduledEvents      Intents = 1 << 16
-	IntentAutoModConfiguration Intents = 1 << 20
-	IntentAutoModExecution     Intents = 1 << 21
-	IntentGuildPolls           Intents = 1 << 24
-	IntentDirectPolls          Intents = 1 << 25
+	IntentGuilds               Intents = gateway.IntentGuilds
+	IntentGuildMembers         Intents = gateway.IntentGuildMembers // privileged
+	IntentGuildModeration      Intents = gateway.IntentGuildModeration
+	IntentGuildExpressions     Intents = gateway.IntentGuildExpressions
+	IntentGuildIntegrations    Intents = gateway.IntentGuildIntegrations
+	IntentGuildWebhooks        Intents = gateway.IntentGuildWebhooks
+	IntentGuildInvites         Intents = gateway.IntentGuildInvites
+	IntentGuildVoiceStates     Intents = gateway.IntentGuildVoiceStates
+	IntentGuildPresences       Intents = gateway.IntentGuildPresences // privileged
+	IntentGuildMessages        Intents = gateway.IntentGuildMessages
+	IntentGuildReactions       Intents = gateway.IntentGuildReactions
+	IntentGuildTyping          Intents = gateway.IntentGuildTyping
+	IntentDirectMessages       Intents = gateway.IntentDirectMessages
+	IntentDirectReactions      Intents = gateway.IntentDirectReactions
+	IntentDirectTyping         Intents = gateway.IntentDirectTyping
+	IntentMessageContent       Intents = gateway.IntentMessageContent // privileged
+	IntentScheduledEvents      Intents = gateway.IntentScheduledEvents
+	IntentAutoModConfiguration Intents = gateway.IntentAutoModConfiguration
+	IntentAutoModExecution     Intents = gateway.IntentAutoModExecution
+	IntentGuildPolls           Intents = gateway.IntentGuildPolls
+	IntentDirectPolls          Intents = gateway.IntentDirectPolls
 
-	privilegedIntents = IntentGuildMembers | IntentGuildPresences | IntentMessageContent
-	// knownIntents are bits 0 to 16, 20, 21, 24 and 25.
-	knownIntents = 1<<17 - 1 | IntentAutoModConfiguration | IntentAutoModExecution | IntentGuildPolls | IntentDirectPolls
+	privilegedIntents Intents = gateway.PrivilegedIntents
+	knownIntents      Intents = gateway.KnownIntents
 )
 
 // intentFor is the intent that an event needs, zero for those that come always. Events that the table does not know come

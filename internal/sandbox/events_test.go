@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"splashtail/internal/gateway"
 )
 
 // deed is something that the owner does, with what the gateway tells and what the audit log keeps of it.
@@ -175,7 +177,7 @@ func (s *stage) told(c *gatewayClient) []message {
 	var events []message
 	for _, session := range s.Sessions() {
 		for session.ID == c.id && c.seq < session.Seq {
-			if m := c.read(); m.O == opDispatch {
+			if m := c.read(); m.O == gateway.OpDispatch {
 				events = append(events, m)
 			}
 		}

@@ -80,8 +80,8 @@ const (
 	gatewayRecords = 16_384
 )
 
-// gateway is what the sandbox knows of its gateway. The lock of Discord guards all of it but running.
-type gateway struct {
+// gatewayState is what the sandbox knows of its gateway. The lock of Discord guards all of it but running.
+type gatewayState struct {
 	settings  GatewaySettings
 	faults    GatewayFaults
 	sessions  map[string]*gatewaySession // also those without a connection, until they expire
@@ -96,8 +96,8 @@ type gateway struct {
 	running   sync.WaitGroup
 }
 
-func newGateway(s GatewaySettings) gateway {
-	return gateway{
+func newGateway(s GatewaySettings) gatewayState {
+	return gatewayState{
 		settings: s.withDefaults(), sessions: map[string]*gatewaySession{}, conns: map[*gatewayConn]struct{}{},
 		starts: map[ID]*starts{}, asked: map[membersKey]time.Time{}, presences: map[ID]presence{}, outages: map[ID]bool{}, records: newRing[GatewayRecord](gatewayRecords),
 		counts: GatewayCounts{Closes: map[int]int{}},

@@ -12,6 +12,8 @@ import (
 
 	"github.com/bwmarrin/discordgo"
 	"github.com/coder/websocket"
+
+	"splashtail/internal/gateway"
 )
 
 // watcher is a discordgo session and what its handlers saw.
@@ -150,7 +152,7 @@ func benchBurst(b *testing.B, path string) {
 	}
 	defer ws.CloseNow()
 	ws.SetReadLimit(-1)
-	hello := rawJSON(map[string]any{"op": opIdentify, "d": identity(app, IntentGuildMessages|IntentMessageContent)})
+	hello := rawJSON(map[string]any{"op": gateway.OpIdentify, "d": identity(app, IntentGuildMessages|IntentMessageContent)})
 	if err := ws.Write(b.Context(), websocket.MessageText, hello); err != nil {
 		b.Fatal(err)
 	}

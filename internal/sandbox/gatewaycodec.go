@@ -9,6 +9,8 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/klauspost/compress/zstd"
+
+	"splashtail/internal/gateway"
 )
 
 // What a client can ask for with compress= in its address.
@@ -96,7 +98,7 @@ func (w *frameWriter) message(ctx context.Context, payload bool) error {
 
 // append writes a frame as JSON with the keys in Discord's order, which clients that only scan the text rely on.
 func (f frame) append(b []byte) []byte {
-	if f.op == opDispatch {
+	if f.op == gateway.OpDispatch {
 		b = append(b, `{"t":"`...)
 		b = append(b, f.name...)
 		b = append(b, `","s":`...)

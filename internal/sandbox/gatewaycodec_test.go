@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/coder/websocket"
+
+	"splashtail/internal/gateway"
 )
 
 // TestCompression reads the same session in every encoding.
@@ -66,7 +68,7 @@ func TestPayloadCompression(t *testing.T) {
 	c := w.dial("/?v=10")
 	d := identity(w.all, IntentGuilds)
 	d["compress"] = true
-	c.send(opIdentify, d)
+	c.send(gateway.OpIdentify, d)
 	id := ""
 	kinds(c, 1) // READY is small here
 	id = w.Sessions()[0].ID

@@ -3,6 +3,8 @@ package sandbox
 import (
 	"encoding/json"
 	"time"
+
+	"splashtail/internal/gateway"
 )
 
 // gatewayConn is one connection of a client. Its reader changes it under the lock of Discord, its writer takes from it
@@ -54,7 +56,7 @@ func (c *gatewayConn) poke() {
 // push queues a control frame.
 func (c *gatewayConn) push(op int, data json.RawMessage) {
 	if len(c.control) >= maxControl {
-		c.close(closeUnknown, "The client does not read.")
+		c.close(gateway.CloseUnknown, "The client does not read.")
 		return
 	}
 	f := controlFrame{at: time.Now(), op: op, data: data, session: c.session}
@@ -121,7 +123,7 @@ func (c *gatewayConn) take(now time.Time, s GatewaySettings) (due []frame, next 
 			}
 			log, c.taken = log[1:], e.seq
 			if e.only == nil || e.only == c {
-				due = append(due, frame{op: opDispatch, name: e.name, seq: e.seq, data: e.body})
+				due = append(due, frame{op: gateway.OpDispatch, name: e.name, seq: e.seq, data: e.body})
 				limit--
 			}
 		case limit > 0 && c.session != nil && c.taken < c.session.seq():

@@ -6,13 +6,15 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"splashtail/internal/gateway"
 )
 
 // taken writes frames as op or number.
 func taken(due []frame) []string {
 	var list []string
 	for _, f := range due {
-		if f.op == opDispatch {
+		if f.op == gateway.OpDispatch {
 			list = append(list, strconv.FormatUint(f.seq, 10))
 		} else {
 			list = append(list, "op"+strconv.Itoa(f.op))
@@ -29,15 +31,15 @@ func TestFramesKeepTheirOrder(t *testing.T) {
 	}{{"at once", GatewaySettings{}}, {"one by one", GatewaySettings{Gap: time.Nanosecond}}} {
 		s := &gatewaySession{shards: 1, log: newRing[sent](64)}
 		c, other := &gatewayConn{wake: make(chan struct{}, 1)}, &gatewayConn{}
-		c.push(opHello, nil)
+		c.push(gateway.OpHello, nil)
 		s.attach(c, 0)
 		s.add("A", nil)
 		s.add("A", nil)
-		c.push(opAck, nil)
+		c.push(gateway.OpHeartbeatACK, nil)
 		s.addOnly(other, "RESUMED", nil) // of an earlier connection: it hides nothing
 		s.addOnly(other, "RESUMED", nil)
 		s.addOnly(c, "RESUMED", nil)
-		c.push(opReconnect, nil)
+		c.push(gateway.OpReconnect, nil)
 		s.add("A", nil)
 		var got []string
 		for {
@@ -63,7 +65,7 @@ func TestFramesWaitForTheirLatency(t *testing.T) {
 	s.attach(c, 0)
 	before := time.Now()
 	s.add("A", nil)
-	c.push(opAck, nil)
+	c.push(gateway.OpHeartbeatACK, nil)
 	settings := GatewaySettings{Latency: time.Hour}
 	due, next := c.take(before, settings)
 	if len(due) != 0 || next.Before(before.Add(time.Hour)) {
@@ -82,9 +84,9 @@ func TestFrameText(t *testing.T) {
 		f    frame
 		want string
 	}{
-		{frame{op: opDispatch, name: "READY", seq: 1, data: json.RawMessage(`{"v":10}`)}, `{"t":"READY","s":1,"op":0,"d":{"v":10}}`},
-		{frame{op: opAck}, `{"t":null,"s":null,"op":11,"d":null}`},
-		{frame{op: opInvalidSession, data: json.RawMessage("false")}, `{"t":null,"s":null,"op":9,"d":false}`},
+		{frame{op: gateway.OpDispatch, name: "READY", seq: 1, data: json.RawMessage(`{"v":10}`)}, `{"t":"READY","s":1,"op":0,"d":{"v":10}}`},
+		{frame{op: gateway.OpHeartbeatACK}, `{"t":null,"s":null,"op":11,"d":null}`},
+		{frame{op: gateway.OpInvalidSession, data: json.RawMessage("false")}, `{"t":null,"s":null,"op":9,"d":false}`},
 	} {
 		if got := string(tc.f.append(nil)); got != tc.want {
 			t.Errorf("%s, want %s", got, tc.want)

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"splashtail/internal/gateway"
 )
 
 // TestGatewayControl drives everything as another process would.
@@ -27,13 +29,13 @@ func TestGatewayControl(t *testing.T) {
 	c.event("GUILD_CREATE")
 	var v gatewayView
 	if code := call("GET", "/gateway", "", &v); code != 200 || v.Counts.Identifies != 1 || len(v.Sessions) != 1 || v.Sessions[0].ID != c.id ||
-		v.Sessions[0].Received[opIdentify] != 1 || v.Settings.IdentifyEveryMS >= 0 || v.Settings.KeepSessionMS != 180_000 {
+		v.Sessions[0].Received[gateway.OpIdentify] != 1 || v.Settings.IdentifyEveryMS >= 0 || v.Settings.KeepSessionMS != 180_000 {
 		t.Errorf("%d %+v", code, v)
 	}
 	w.controlActions(c, call)
 	var records []GatewayRecord
 	if code := call("GET", "/gateway/records", "", &records); code != 200 || len(records) != 2 || records[0].Kind != GatewayIdentified ||
-		records[1].Kind != GatewayClosed || records[1].Code != closeUnknown {
+		records[1].Kind != GatewayClosed || records[1].Code != gateway.CloseUnknown {
 		t.Errorf("records: %d %+v", code, records)
 	}
 }
@@ -45,7 +47,7 @@ func (w *gatewayWorld) controlActions(c *gatewayClient, call func(method, path, 
 	if code := call("POST", "/gateway/reconnect", `{"session":"`+c.id+`"}`, &n); code != 200 || n.Sessions != 1 {
 		t.Errorf("reconnect: %d %+v", code, n)
 	}
-	c.expect(opReconnect)
+	c.expect(gateway.OpReconnect)
 	burst := fmt.Sprintf(`{"guild_id":"%s","channel_id":"%s","author_id":"%s","count":3,"rate":1000,"window":10}`, w.guild, w.text, w.ana)
 	if code := call("POST", "/burst", burst, nil); code != 204 {
 		t.Errorf("burst: %d", code)
@@ -77,7 +79,7 @@ func (w *gatewayWorld) controlActions(c *gatewayClient, call func(method, path, 
 		t.Errorf("faults: %d %+v", code, w.GatewayFaults())
 	}
 	call("POST", "/gateway/close", `{"code":4000}`, nil)
-	if code := c.closed(); code != closeUnknown {
+	if code := c.closed(); code != gateway.CloseUnknown {
 		t.Errorf("closed with %d", code)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
+
+	"splashtail/internal/gateway"
 )
 
 // GatewayFaults are troubles of the whole gateway that last until they are set otherwise.
@@ -72,7 +74,7 @@ func (d *Discord) each(f Sessions, do func(*gatewaySession, *gatewayConn)) int {
 // Reconnect asks clients to resume on a new connection (op 7), and says how many. The connections stay open until the
 // clients close them.
 func (d *Discord) Reconnect(f Sessions) int {
-	return d.each(f, func(_ *gatewaySession, c *gatewayConn) { c.push(opReconnect, nil) })
+	return d.each(f, func(_ *gatewaySession, c *gatewayConn) { c.push(gateway.OpReconnect, nil) })
 }
 
 // InvalidateSessions sends op 9, and says to how many. Resumable sessions can be resumed, on the same connection too; the
@@ -85,7 +87,7 @@ func (d *Discord) InvalidateSessions(f Sessions, resumable bool) int {
 		} else {
 			d.gateway.end(s, now)
 		}
-		c.push(opInvalidSession, rawJSON(resumable))
+		c.push(gateway.OpInvalidSession, rawJSON(resumable))
 	})
 }
 
@@ -94,7 +96,7 @@ func (d *Discord) InvalidateSessions(f Sessions, resumable bool) int {
 func (d *Discord) CloseSessions(f Sessions, code int) int {
 	now := time.Now()
 	return d.each(f, func(s *gatewaySession, c *gatewayConn) {
-		if code == closeToken || code == closeSeq || code >= closeTimeout && code <= closeDisallowed {
+		if code == gateway.CloseAuthenticationFailed || code == gateway.CloseInvalidSeq || code >= gateway.CloseSessionTimedOut && code <= gateway.CloseDisallowedIntents {
 			d.gateway.end(s, now)
 		}
 		c.close(code, "Scripted.")
@@ -114,5 +116,5 @@ func (d *Discord) SilenceSessions(f Sessions) int {
 
 // AskHeartbeat demands a heartbeat at once (op 1), and says of how many.
 func (d *Discord) AskHeartbeat(f Sessions) int {
-	return d.each(f, func(_ *gatewaySession, c *gatewayConn) { c.push(opHeartbeat, json.RawMessage("null")) })
+	return d.each(f, func(_ *gatewaySession, c *gatewayConn) { c.push(gateway.OpHeartbeat, json.RawMessage("null")) })
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"splashtail/internal/gateway"
 )
 
 func TestGatewayFaults(t *testing.T) {
@@ -15,12 +17,12 @@ func TestGatewayFaults(t *testing.T) {
 	if n := w.Reconnect(Sessions{ID: c.id}); n != 1 {
 		t.Errorf("op 7 for %d sessions", n)
 	}
-	if m := c.read(); m.O != opReconnect {
+	if m := c.read(); m.O != gateway.OpReconnect {
 		t.Errorf("op %d", m.O)
 	}
 	c = w.again(c) // while the old connection is open
 	w.InvalidateSessions(Sessions{App: w.all.ID}, true)
-	if m := c.read(); m.O != opInvalidSession || string(m.D) != "true" {
+	if m := c.read(); m.O != gateway.OpInvalidSession || string(m.D) != "true" {
 		t.Errorf("op %d %s", m.O, m.D)
 	}
 	w.say(1)
@@ -30,11 +32,11 @@ func TestGatewayFaults(t *testing.T) {
 	}
 	c.event("RESUMED")
 	w.InvalidateSessions(Sessions{Shards: []int{0}}, false)
-	if m := c.read(); m.O != opInvalidSession || string(m.D) != "false" {
+	if m := c.read(); m.O != gateway.OpInvalidSession || string(m.D) != "false" {
 		t.Errorf("op %d %s", m.O, m.D)
 	}
 	c.resume(w.all, c.id, c.seq)
-	if m := c.read(); m.O != opInvalidSession {
+	if m := c.read(); m.O != gateway.OpInvalidSession {
 		t.Errorf("a dead session was answered with op %d", m.O)
 	}
 	c.seq = 0
@@ -48,13 +50,13 @@ func TestScriptedCloses(t *testing.T) {
 	w := newGatewayWorld(t, patient())
 	c := w.begin()
 	w.AskHeartbeat(Sessions{})
-	if m := c.read(); m.O != opHeartbeat {
+	if m := c.read(); m.O != gateway.OpHeartbeat {
 		t.Errorf("op %d", m.O)
 	}
 	for _, tc := range []struct {
 		code int
 		ends bool
-	}{{closeUnknown, false}, {closeRate, false}, {closeTimeout, true}, {closeShard, true}} {
+	}{{gateway.CloseUnknown, false}, {gateway.CloseRateLimited, false}, {gateway.CloseSessionTimedOut, true}, {gateway.CloseInvalidShard, true}} {
 		w.CloseSessions(Sessions{ID: c.id}, tc.code)
 		if code := c.closed(); code != tc.code {
 			t.Errorf("closed with %d, want %d", code, tc.code)
@@ -71,7 +73,7 @@ func TestScriptedCloses(t *testing.T) {
 	if n := w.Reconnect(Sessions{Shards: []int{1}}) + w.Reconnect(Sessions{App: w.bot.ID}) + w.Reconnect(Sessions{ID: "x"}); n != 0 {
 		t.Errorf("filters let %d sessions through", n)
 	}
-	if closes := w.GatewayCounts().Closes; closes[closeTimeout] != 1 || closes[closeShard] != 1 || closes[closeRate] != 1 {
+	if closes := w.GatewayCounts().Closes; closes[gateway.CloseSessionTimedOut] != 1 || closes[gateway.CloseInvalidShard] != 1 || closes[gateway.CloseRateLimited] != 1 {
 		t.Errorf("closes %v", closes)
 	}
 }
@@ -83,7 +85,7 @@ func TestSilence(t *testing.T) {
 	c.ready(identity(w.all, IntentGuilds|IntentGuildMessages))
 	c.event("GUILD_CREATE")
 	w.SetGatewayFaults(GatewayFaults{Silent: true})
-	c.send(opHeartbeat, c.seq)
+	c.send(gateway.OpHeartbeat, c.seq)
 	w.await("the heartbeat", func() bool { return w.GatewayCounts().Unheard == 1 })
 	w.say(1)
 	greeted := w.dialQuiet("/?v=10") // no HELLO
@@ -92,22 +94,22 @@ func TestSilence(t *testing.T) {
 	if m := c.read(); m.name() != "MESSAGE_CREATE" { // not the ACK
 		t.Errorf("after the silence came op %d %s", m.O, m.name())
 	}
-	greeted.send(opHeartbeat, nil)
-	if m := greeted.read(); m.O != opAck { // the HELLO is lost
+	greeted.send(gateway.OpHeartbeat, nil)
+	if m := greeted.read(); m.O != gateway.OpHeartbeatACK { // the HELLO is lost
 		t.Errorf("a connection made in the silence got op %d", m.O)
 	}
 	if n := w.SilenceSessions(Sessions{ID: c.id}); n != 1 {
 		t.Errorf("%d sessions were silenced", n)
 	}
 	w.say(2)
-	c.send(opHeartbeat, c.seq)
+	c.send(gateway.OpHeartbeat, c.seq)
 	w.await("the heartbeat", func() bool { return w.GatewayCounts().Unheard == 2 })
 	other := w.dial("/?v=10")
 	other.resume(w.all, c.id, c.seq)
 	if m := other.read(); m.name() != "MESSAGE_CREATE" {
 		t.Errorf("a new connection of a silent session got op %d %s", m.O, m.name())
 	}
-	if code := c.closed(); code != closeUnknown {
+	if code := c.closed(); code != gateway.CloseUnknown {
 		t.Errorf("the old connection was closed with %d", code)
 	}
 }
@@ -139,7 +141,7 @@ func TestBrokenHosts(t *testing.T) {
 	}
 	w.SetGatewayFaults(GatewayFaults{NoHello: true, DropAcks: true})
 	c := w.dialQuiet("/?v=10")
-	c.send(opHeartbeat, nil)
+	c.send(gateway.OpHeartbeat, nil)
 	if r := c.ready(identity(w.all, 0)); r.SessionID == "" { // neither HELLO nor ACK before it
 		t.Error("no session")
 	}
@@ -161,7 +163,7 @@ func TestHeartbeatTimeout(t *testing.T) {
 	w := newGatewayWorld(t, s)
 	c := w.dial("/?v=10")
 	c.ready(identity(w.all, 0))
-	if code := c.closed(); code != closeTimeout {
+	if code := c.closed(); code != gateway.CloseSessionTimedOut {
 		t.Errorf("without heartbeats: closed with %d", code)
 	}
 	if len(w.Sessions()) != 0 {
@@ -234,7 +236,7 @@ func TestSlowClient(t *testing.T) {
 	w.ok(<-done)
 	c := w.dial("/?v=10")
 	c.resume(w.all, slow.id, slow.seq)
-	if m := c.read(); m.O != opInvalidSession {
+	if m := c.read(); m.O != gateway.OpInvalidSession {
 		t.Errorf("a session that is behind its log was answered with op %d", m.O)
 	}
 }
@@ -244,7 +246,7 @@ func TestRevokedTokenEndsSessions(t *testing.T) {
 	c := w.dial("/?v=10")
 	c.ready(identity(w.all, 0))
 	w.ok(w.Revoke(w.all.ID, true))
-	if code := c.closed(); code != closeToken {
+	if code := c.closed(); code != gateway.CloseAuthenticationFailed {
 		t.Errorf("closed with %d", code)
 	}
 }
@@ -263,10 +265,10 @@ func TestRunEndsTheGateway(t *testing.T) {
 	}
 	defer stop()
 	c := &gatewayClient{t: t, ws: ws, ctx: cctx}
-	c.expect(opHello)
+	c.expect(gateway.OpHello)
 	c.ready(identity(app, 0))
 	cancel()
-	if code := c.closed(); code != closeGoingAway {
+	if code := c.closed(); code != gateway.CloseGoingAway {
 		t.Errorf("closed with %d", code)
 	}
 	if err := <-ended; err != nil {

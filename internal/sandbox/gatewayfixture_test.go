@@ -15,6 +15,8 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/klauspost/compress/zstd"
+
+	"splashtail/internal/gateway"
 )
 
 // patience is how long a test waits for what has to come. Only a failing test waits that long.
@@ -87,7 +89,7 @@ func dialGateway(url string) (*websocket.Conn, *http.Response, context.Context, 
 func (w *gatewayWorld) dial(path string) *gatewayClient {
 	w.t.Helper()
 	c := w.dialQuiet(path)
-	if m := c.read(); m.O != opHello {
+	if m := c.read(); m.O != gateway.OpHello {
 		w.t.Fatalf("the first frame has op %d, not HELLO", m.O)
 	}
 	return c
@@ -169,7 +171,7 @@ func (c *gatewayClient) next() (message, websocket.StatusCode) {
 	if err := json.Unmarshal(b, &m); err != nil {
 		c.t.Fatalf("%v in %.200s", err, b)
 	}
-	if m.O == opDispatch {
+	if m.O == gateway.OpDispatch {
 		if m.S == nil || *m.S <= c.seq {
 			c.t.Fatalf("%s after %d has the number %v", m.name(), c.seq, m.S)
 		}
@@ -201,7 +203,7 @@ func (c *gatewayClient) expect(op int) message {
 func (c *gatewayClient) event(name string) message {
 	c.t.Helper()
 	for {
-		if m := c.read(); m.O == opDispatch && m.name() == name {
+		if m := c.read(); m.O == gateway.OpDispatch && m.name() == name {
 			return m
 		}
 	}
@@ -237,7 +239,7 @@ func identity(a Application, intents Intents) map[string]any {
 // ready identifies and reads READY.
 func (c *gatewayClient) ready(d map[string]any) ready {
 	c.t.Helper()
-	c.send(opIdentify, d)
+	c.send(gateway.OpIdentify, d)
 	return c.readReady()
 }
 
@@ -258,7 +260,7 @@ func (c *gatewayClient) readReady() ready {
 func (c *gatewayClient) resume(a Application, session string, seq uint64) {
 	c.t.Helper()
 	c.seq = seq
-	c.send(opResume, map[string]any{"token": a.Token, "session_id": session, "seq": seq})
+	c.send(gateway.OpResume, map[string]any{"token": a.Token, "session_id": session, "seq": seq})
 }
 
 // begin is a session that has its guild.
@@ -283,10 +285,10 @@ func (w *gatewayWorld) again(c *gatewayClient) *gatewayClient {
 // sync gives everything that was made before it: the gateway sends in the order in which things were made.
 func (c *gatewayClient) sync() (events []message) {
 	c.t.Helper()
-	c.send(opHeartbeat, c.seq)
+	c.send(gateway.OpHeartbeat, c.seq)
 	for {
 		m := c.read()
-		if m.O == opAck {
+		if m.O == gateway.OpHeartbeatACK {
 			return events
 		}
 		events = append(events, m)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"testing"
 	"time"
+
+	"splashtail/internal/gateway"
 )
 
 // FuzzGatewayFrame feeds frames of strangers to a connection, before and after IDENTIFY. Whatever comes, the connection is
@@ -28,7 +30,7 @@ func FuzzGatewayFrame(f *testing.F) {
 		if err := d.AddMember(guild, app.ID); err != nil {
 			t.Fatal(err)
 		}
-		for _, first := range [][]byte{nil, rawJSON(map[string]any{"op": opIdentify, "d": identity(app, allIntents)})} {
+		for _, first := range [][]byte{nil, rawJSON(map[string]any{"op": gateway.OpIdentify, "d": identity(app, allIntents)})} {
 			c := &gatewayConn{version: 10, host: "x", wake: make(chan struct{}, 1), cut: func() {}}
 			d.mu.Lock()
 			if first != nil {
@@ -37,7 +39,7 @@ func FuzzGatewayFrame(f *testing.F) {
 			d.received(c, raw)
 			due, _ := c.take(time.Now(), d.gateway.settings)
 			d.mu.Unlock()
-			if e := c.closing; e != nil && (e.code < closeUnknown || e.code > closeDisallowed) {
+			if e := c.closing; e != nil && (e.code < gateway.CloseUnknown || e.code > gateway.CloseDisallowedIntents) {
 				t.Errorf("closed with %d %s", e.code, e.reason)
 			}
 			for _, fr := range due {

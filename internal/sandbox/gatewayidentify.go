@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"splashtail/internal/gateway"
 )
 
 // identify is op 2.
@@ -25,7 +27,7 @@ type starts struct {
 }
 
 // startsOf gives the counter of an application for the running 24 hours.
-func (g *gateway) startsOf(app ID, now time.Time) *starts {
+func (g *gatewayState) startsOf(app ID, now time.Time) *starts {
 	s := g.starts[app]
 	if s == nil {
 		s = &starts{keys: map[int]time.Time{}}
@@ -41,17 +43,17 @@ func (g *gateway) startsOf(app ID, now time.Time) *starts {
 // instant with the first event that the session can get.
 func (d *Discord) identify(c *gatewayConn, data json.RawMessage, now time.Time) {
 	if c.session != nil {
-		c.close(closeIdentified, "Already authenticated.")
+		c.close(gateway.CloseAlreadyAuthenticated, "Already authenticated.")
 		return
 	}
 	var q identify
 	if json.Unmarshal(data, &q) != nil || !q.complete() {
-		c.close(closeDecode, "Error while decoding payload.")
+		c.close(gateway.CloseDecode, "Error while decoding payload.")
 		return
 	}
 	a := d.appFor(*q.Token)
 	if a == nil {
-		c.close(closeToken, "Authentication failed.")
+		c.close(gateway.CloseAuthenticationFailed, "Authentication failed.")
 		return
 	}
 	s := &gatewaySession{
@@ -89,18 +91,18 @@ func (d *Discord) fill(s *gatewaySession, q identify) (code int, why string) {
 	}
 	if q.Shard != nil {
 		if len(q.Shard) != 2 || q.Shard[0] < 0 || q.Shard[0] >= q.Shard[1] {
-			return closeShard, "Invalid shard."
+			return gateway.CloseInvalidShard, "Invalid shard."
 		}
 		s.shard, s.shards = q.Shard[0], q.Shard[1]
 	}
 	if *q.Intents < 0 || *q.Intents&^int64(knownIntents) != 0 {
-		return closeIntents, "Invalid intent(s)."
+		return gateway.CloseInvalidIntents, "Invalid intent(s)."
 	}
 	if s.intents&privilegedIntents&^s.app.privileged() != 0 {
-		return closeDisallowed, "Disallowed intent(s)."
+		return gateway.CloseDisallowedIntents, "Disallowed intent(s)."
 	}
 	if most := d.gateway.settings.GuildsPerShard; most >= 0 && len(d.guildsOf(s)) > most {
-		return closeTooFewShards, "Sharding required."
+		return gateway.CloseShardingRequired, "Sharding required."
 	}
 	return 0, ""
 }
@@ -127,20 +129,20 @@ func (d *Discord) mayStart(c *gatewayConn, s *gatewaySession, now time.Time) boo
 	g.sweep(now)
 	if len(g.sessions) >= maxSessions {
 		d.log.Error("an IDENTIFY was refused: the sandbox holds too many sessions", "sessions", len(g.sessions))
-		c.close(closeUnknown, fmt.Sprintf("The sandbox holds no more than %d sessions.", maxSessions))
+		c.close(gateway.CloseUnknown, fmt.Sprintf("The sandbox holds no more than %d sessions.", maxSessions))
 		return false
 	}
 	st, key := g.startsOf(s.app.user.id, now), s.shard%g.settings.MaxConcurrency
 	if now.Before(st.keys[key]) {
 		g.counts.TooEarly++
 		d.note(s, GatewayRecord{Kind: GatewayTooEarly, Path: c.path})
-		c.push(opInvalidSession, json.RawMessage("false"))
+		c.push(gateway.OpInvalidSession, json.RawMessage("false"))
 		return false
 	}
 	if limit := g.settings.IdentifyLimit; limit >= 0 && st.used >= limit {
 		s.app.revoked = true
 		d.endSessions(s.app, "The token was reset: too many IDENTIFYs.")
-		c.close(closeToken, "Authentication failed.")
+		c.close(gateway.CloseAuthenticationFailed, "Authentication failed.")
 		return false
 	}
 	st.used++
@@ -159,7 +161,7 @@ func (d *Discord) endSessions(a *application, why string) {
 		c := s.conn
 		d.gateway.end(s, time.Now())
 		if c != nil {
-			c.close(closeToken, why)
+			c.close(gateway.CloseAuthenticationFailed, why)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+
+	"splashtail/internal/gateway"
 )
 
 const (
@@ -63,7 +65,7 @@ func (d *Discord) requestMembers(c *gatewayConn, data json.RawMessage, now time.
 	}
 	all := q.Query != nil && *q.Query == "" && limit == 0
 	if all && s.intents&IntentGuildMembers == 0 || q.Presences && s.intents&IntentGuildPresences == 0 {
-		c.close(closeDisallowed, "Disallowed intent(s).")
+		c.close(gateway.CloseDisallowedIntents, "Disallowed intent(s).")
 		return true
 	}
 	if all && !d.mayList(s, g, q.Nonce, now) {
@@ -112,7 +114,7 @@ func (d *Discord) mayList(s *gatewaySession, g *guild, nonce *string, now time.T
 			Op         int     `json:"opcode"`
 			RetryAfter float64 `json:"retry_after"` // s
 			Meta       meta    `json:"meta"`
-		}{opRequestMembers, until.Sub(now).Seconds(), meta{g.id, nonce}}))
+		}{gateway.OpRequestGuildMembers, until.Sub(now).Seconds(), meta{g.id, nonce}}))
 		return false
 	}
 	d.gateway.asked[key] = now

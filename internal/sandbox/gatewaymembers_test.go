@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"splashtail/internal/gateway"
 )
 
 func readChunk(t *testing.T, m message) membersChunk {
@@ -96,12 +98,12 @@ func TestSomeMembers(t *testing.T) {
 		}
 	}
 	for d, code := range map[string]int{
-		`"query":"","limit":0`:             closeDisallowed, // all, without the members intent
-		`"limit":0`:                        closeDecode,
-		`"query":"a","user_ids":["1"]`:     closeDecode,
-		`"query":"a","limit":"many"`:       closeDecode,
-		`"query":"a","guild_id":["1","2"]`: closeDecode,
-		`"user_ids":["x"]`:                 closeDecode,
+		`"query":"","limit":0`:             gateway.CloseDisallowedIntents, // all, without the members intent
+		`"limit":0`:                        gateway.CloseDecode,
+		`"query":"a","user_ids":["1"]`:     gateway.CloseDecode,
+		`"query":"a","limit":"many"`:       gateway.CloseDecode,
+		`"query":"a","guild_id":["1","2"]`: gateway.CloseDecode,
+		`"user_ids":["x"]`:                 gateway.CloseDecode,
 	} {
 		c := w.dial("/?v=10")
 		c.ready(identity(w.all, IntentGuilds))
@@ -197,7 +199,7 @@ func TestAskedForOtherThings(t *testing.T) {
 		t.Errorf("came %s %s", m.name(), m.D)
 	}
 	c.raw(`{"op":43,"d":{"guild_id":"` + w.guild.String() + `"}}`)
-	if code := c.closed(); code != closeDecode {
+	if code := c.closed(); code != gateway.CloseDecode {
 		t.Errorf("closed with %d", code)
 	}
 }

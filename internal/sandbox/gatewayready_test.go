@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"splashtail/internal/gateway"
 	"splashtail/internal/sandbox/openapi"
 )
 
@@ -65,7 +66,7 @@ func TestGatewayObjectsMatchTheDescription(t *testing.T) {
 		}
 	}
 	c := w.dial("/?v=10")
-	c.send(opIdentify, identity(w.all, allIntents))
+	c.send(gateway.OpIdentify, identity(w.all, allIntents))
 	r := keysOf(t, c.read().D)
 	for _, key := range []string{"v", "user", "guilds", "session_id", "resume_gateway_url", "application", "private_channels"} {
 		if r[key] == nil {
@@ -170,8 +171,8 @@ func TestGuildsByShard(t *testing.T) {
 		all = append(all, g)
 	}
 	one := w.dial("/?v=10")
-	one.send(opIdentify, identity(w.all, IntentGuilds))
-	if code := one.closed(); code != closeTooFewShards {
+	one.send(gateway.OpIdentify, identity(w.all, IntentGuilds))
+	if code := one.closed(); code != gateway.CloseShardingRequired {
 		t.Errorf("41 guilds on one shard of at most 40: closed with %d", code)
 	}
 	w.SetGateway(patient())

@@ -3,6 +3,8 @@ package sandbox
 import (
 	"encoding/json"
 	"time"
+
+	"splashtail/internal/gateway"
 )
 
 // received handles one frame of a client: the checks that all frames share, in Discord's order, then its opcode.
@@ -16,7 +18,7 @@ func (d *Discord) received(c *gatewayConn, raw []byte) {
 		return
 	}
 	if c.overRate(now, g.settings.FramesPerMinute) {
-		c.close(closeRate, "You are being rate limited.")
+		c.close(gateway.CloseRateLimited, "You are being rate limited.")
 		return
 	}
 	var f struct {
@@ -24,7 +26,7 @@ func (d *Discord) received(c *gatewayConn, raw []byte) {
 		D  json.RawMessage `json:"d"`
 	}
 	if len(raw) > maxFrame || json.Unmarshal(raw, &f) != nil || f.Op == nil {
-		c.close(closeDecode, "Error while decoding payload.")
+		c.close(gateway.CloseDecode, "Error while decoding payload.")
 		return
 	}
 	d.receivedOp(c, *f.Op, f.D, now)
@@ -35,27 +37,27 @@ func (d *Discord) received(c *gatewayConn, raw []byte) {
 
 func (d *Discord) receivedOp(c *gatewayConn, op int, data json.RawMessage, now time.Time) {
 	switch op {
-	case opHeartbeat:
+	case gateway.OpHeartbeat:
 		d.heartbeat(c, data, now)
 		return
-	case opIdentify:
+	case gateway.OpIdentify:
 		d.identify(c, data, now)
 		return
-	case opResume:
+	case gateway.OpResume:
 		d.resume(c, data, now)
 		return
 	}
 	handle, known := map[int]func(*gatewayConn, json.RawMessage, time.Time) bool{
-		opPresence: d.presence, opVoiceState: d.joinVoice, opRequestMembers: d.requestMembers,
-		opSoundboard: d.requestSounds, opChannelInfo: d.requestChannelInfo,
+		gateway.OpPresenceUpdate: d.presence, gateway.OpVoiceStateUpdate: d.joinVoice, gateway.OpRequestGuildMembers: d.requestMembers,
+		gateway.OpRequestSoundboard: d.requestSounds, gateway.OpRequestChannelInfo: d.requestChannelInfo,
 	}[op]
 	switch {
 	case !known:
-		c.close(closeUnknownOp, "Unknown opcode.")
+		c.close(gateway.CloseUnknownOpcode, "Unknown opcode.")
 	case c.session == nil:
-		c.close(closeNoIdentify, "Not authenticated.")
+		c.close(gateway.CloseNotAuthenticated, "Not authenticated.")
 	case !handle(c, data, now):
-		c.close(closeDecode, "Error while decoding payload.")
+		c.close(gateway.CloseDecode, "Error while decoding payload.")
 	}
 }
 
@@ -63,13 +65,13 @@ func (d *Discord) receivedOp(c *gatewayConn, op int, data json.RawMessage, now t
 func (d *Discord) heartbeat(c *gatewayConn, data json.RawMessage, now time.Time) {
 	var seq *uint64
 	if len(data) > 0 && json.Unmarshal(data, &seq) != nil {
-		c.close(closeDecode, "Error while decoding payload.")
+		c.close(gateway.CloseDecode, "Error while decoding payload.")
 		return
 	}
 	c.beat = now
 	d.gateway.counts.Heartbeats++
 	if !d.gateway.faults.DropAcks {
-		c.push(opAck, nil)
+		c.push(gateway.OpHeartbeatACK, nil)
 	}
 }
 

@@ -3,6 +3,8 @@ package sandbox
 import (
 	"encoding/json"
 	"time"
+
+	"splashtail/internal/gateway"
 )
 
 // resume is op 6.
@@ -16,17 +18,17 @@ type resume struct {
 // and expired sessions, those of another bot and those whose log is too short get op 9; a number from the future 4007.
 func (d *Discord) resume(c *gatewayConn, data json.RawMessage, now time.Time) {
 	if c.session != nil {
-		c.close(closeIdentified, "Already authenticated.")
+		c.close(gateway.CloseAlreadyAuthenticated, "Already authenticated.")
 		return
 	}
 	var q resume
 	if json.Unmarshal(data, &q) != nil || q.Token == nil || q.Session == nil || q.Seq == nil {
-		c.close(closeDecode, "Error while decoding payload.")
+		c.close(gateway.CloseDecode, "Error while decoding payload.")
 		return
 	}
 	a := d.appFor(*q.Token)
 	if a == nil {
-		c.close(closeToken, "Authentication failed.")
+		c.close(gateway.CloseAuthenticationFailed, "Authentication failed.")
 		return
 	}
 	g := &d.gateway
@@ -39,10 +41,10 @@ func (d *Discord) resume(c *gatewayConn, data json.RawMessage, now time.Time) {
 		}
 		g.counts.Unresumable++
 		d.note(&gatewaySession{id: *q.Session, app: a}, GatewayRecord{Kind: GatewayUnresumable, ResumeSeq: *q.Seq, Path: c.path})
-		c.push(opInvalidSession, json.RawMessage("false"))
+		c.push(gateway.OpInvalidSession, json.RawMessage("false"))
 	case *q.Seq > s.seq():
 		g.end(s, now)
-		c.close(closeSeq, "Invalid seq.")
+		c.close(gateway.CloseInvalidSeq, "Invalid seq.")
 	default:
 		replayed := s.seq() - *q.Seq
 		s.attach(c, *q.Seq)

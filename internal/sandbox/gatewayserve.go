@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"splashtail/internal/gateway"
 )
 
 const (
@@ -106,10 +108,10 @@ func (d *Discord) open(c *gatewayConn, version string) bool {
 	case "10":
 		c.version = 10
 	default:
-		c.close(closeVersion, "Invalid API version.")
+		c.close(gateway.CloseInvalidVersion, "Invalid API version.")
 	}
 	if !g.faults.NoHello && !g.faults.Silent {
-		c.push(opHello, rawJSON(hello{c.interval.Milliseconds(), []string{}}))
+		c.push(gateway.OpHello, rawJSON(hello{c.interval.Milliseconds(), []string{}}))
 	}
 	d.changed()
 	return true
@@ -197,7 +199,7 @@ func (d *Discord) writeGateway(ctx context.Context, ws *websocket.Conn, c *gatew
 			return
 		case <-d.stop:
 			d.mu.Lock()
-			c.close(closeGoingAway, "The sandbox ends.")
+			c.close(gateway.CloseGoingAway, "The sandbox ends.")
 			d.mu.Unlock()
 		}
 	}
@@ -225,14 +227,14 @@ func (d *Discord) nextWork(c *gatewayConn) work {
 	}
 	if s := c.session; s != nil && !s.keeps(c.taken) {
 		g.end(s, now)
-		c.close(closeUnknown, "The client is too slow.")
+		c.close(gateway.CloseUnknown, "The client is too slow.")
 	}
 	deadline := c.beat.Add(2 * c.interval)
 	if !now.Before(deadline) && c.closing == nil {
 		if c.session != nil {
 			g.end(c.session, now)
 		}
-		c.close(closeTimeout, "Session timed out.")
+		c.close(gateway.CloseSessionTimedOut, "Session timed out.")
 	}
 	var next time.Time
 	w.due, next = c.take(now, g.settings)

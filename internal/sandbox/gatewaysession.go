@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"time"
+
+	"splashtail/internal/gateway"
 )
 
 // gatewaySession is one identified session. Its log is both what the connection still has to send and what a RESUME replays,
@@ -70,7 +72,7 @@ func (s *gatewaySession) keeps(seq uint64) bool { return s.log.next-seq <= uint6
 func (s *gatewaySession) attach(c *gatewayConn, seq uint64) {
 	if old := s.conn; old != nil && old != c {
 		s.detach(time.Now())
-		old.close(closeUnknown, "The session was resumed on another connection.")
+		old.close(gateway.CloseUnknown, "The session was resumed on another connection.")
 	}
 	s.conn, c.session, c.taken = c, s, seq
 	c.payload = s.payload && c.compress == "" // a stream wins
@@ -91,13 +93,13 @@ func (s *gatewaySession) expired(now time.Time, keep time.Duration) bool {
 }
 
 // end forgets a session; the bot has to IDENTIFY again.
-func (g *gateway) end(s *gatewaySession, now time.Time) {
+func (g *gatewayState) end(s *gatewaySession, now time.Time) {
 	s.detach(now)
 	delete(g.sessions, s.id)
 }
 
 // sweep forgets the sessions that nobody resumed in time.
-func (g *gateway) sweep(now time.Time) {
+func (g *gatewayState) sweep(now time.Time) {
 	for _, s := range g.sessions {
 		if s.expired(now, g.settings.KeepSession) {
 			g.end(s, now)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"splashtail/internal/gateway"
 )
 
 func TestGatewayGreets(t *testing.T) {
@@ -21,7 +23,7 @@ func TestGatewayGreets(t *testing.T) {
 		var h struct {
 			Interval int `json:"heartbeat_interval"`
 		}
-		if err := json.Unmarshal(m.D, &h); err != nil || m.O != opHello || h.Interval != 45_000 || m.S != nil || m.T != nil {
+		if err := json.Unmarshal(m.D, &h); err != nil || m.O != gateway.OpHello || h.Interval != 45_000 || m.S != nil || m.T != nil {
 			t.Errorf("%s: first frame %+v %s", path, m, m.D)
 		}
 		r := c.ready(identity(w.all, allIntents))
@@ -72,36 +74,36 @@ func (w *gatewayWorld) frameRefusals() []frameRefusal {
 		return d
 	}
 	frame := func(op int, d any) string { return string(rawJSON(map[string]any{"op": op, "d": d})) }
-	ok := frame(opIdentify, identity(w.all, 0))
+	ok := frame(gateway.OpIdentify, identity(w.all, 0))
 	return []frameRefusal{
-		{"unknown op", closeUnknownOp, []string{ok, frame(12, nil)}},
-		{"unknown op before IDENTIFY", closeUnknownOp, []string{frame(5, nil)}},
-		{"no JSON", closeDecode, []string{"hello"}},
-		{"no object", closeDecode, []string{"[1]"}},
-		{"no op", closeDecode, []string{`{"d":null}`}},
-		{"a word for an op", closeDecode, []string{`{"op":"1"}`}},
-		{"too large", closeDecode, []string{`{"op":1,"d":null,"x":"` + strings.Repeat("x", maxFrame) + `"}`}},
-		{"heartbeat with a word", closeDecode, []string{frame(opHeartbeat, "x")}},
-		{"presence first", closeNoIdentify, []string{frame(opPresence, nil)}},
-		{"members first", closeNoIdentify, []string{frame(opRequestMembers, nil)}},
-		{"presence without activities", closeDecode, []string{ok, `{"op":3,"d":{"since":null,"activities":null,"status":"online","afk":false}}`}},
-		{"voice without guild", closeDecode, []string{ok, frame(opVoiceState, map[string]any{"channel_id": nil})}},
-		{"token", closeToken, []string{frame(opIdentify, with(w.all, "token", "x"))}},
-		{"no token", closeDecode, []string{frame(opIdentify, with(w.all, "token", nil))}},
-		{"no intents", closeDecode, []string{frame(opIdentify, with(w.all, "intents", nil))}},
-		{"no properties", closeDecode, []string{frame(opIdentify, with(w.all, "properties", nil))}},
-		{"large threshold", closeDecode, []string{frame(opIdentify, with(w.all, "large_threshold", 49))}},
-		{"shard", closeShard, []string{frame(opIdentify, with(w.all, "shard", []int{1, 1}))}},
-		{"shard of three", closeShard, []string{frame(opIdentify, with(w.all, "shard", []int{0, 1, 2}))}},
-		{"shard of none", closeShard, []string{frame(opIdentify, with(w.all, "shard", []int{0, 0}))}},
-		{"unknown intent", closeIntents, []string{frame(opIdentify, with(w.all, "intents", 1<<17))}},
-		{"negative intents", closeIntents, []string{frame(opIdentify, with(w.all, "intents", -1))}},
-		{"privileged intent", closeDisallowed, []string{frame(opIdentify, with(plain, "intents", IntentMessageContent))}},
-		{"twice", closeIdentified, []string{ok, ok}},
-		{"resume after identify", closeIdentified, []string{ok, frame(opResume, map[string]any{"token": w.all.Token, "session_id": "x", "seq": 1})}},
-		{"resume without a number", closeDecode, []string{frame(opResume, map[string]any{"token": w.all.Token, "session_id": "x"})}},
-		{"resume with a wrong token", closeToken, []string{frame(opResume, map[string]any{"token": "x", "session_id": "x", "seq": 1})}},
-		{"six frames a minute", closeRate, slices.Repeat([]string{frame(opHeartbeat, nil)}, 6)},
+		{"unknown op", gateway.CloseUnknownOpcode, []string{ok, frame(12, nil)}},
+		{"unknown op before IDENTIFY", gateway.CloseUnknownOpcode, []string{frame(5, nil)}},
+		{"no JSON", gateway.CloseDecode, []string{"hello"}},
+		{"no object", gateway.CloseDecode, []string{"[1]"}},
+		{"no op", gateway.CloseDecode, []string{`{"d":null}`}},
+		{"a word for an op", gateway.CloseDecode, []string{`{"op":"1"}`}},
+		{"too large", gateway.CloseDecode, []string{`{"op":1,"d":null,"x":"` + strings.Repeat("x", maxFrame) + `"}`}},
+		{"heartbeat with a word", gateway.CloseDecode, []string{frame(gateway.OpHeartbeat, "x")}},
+		{"presence first", gateway.CloseNotAuthenticated, []string{frame(gateway.OpPresenceUpdate, nil)}},
+		{"members first", gateway.CloseNotAuthenticated, []string{frame(gateway.OpRequestGuildMembers, nil)}},
+		{"presence without activities", gateway.CloseDecode, []string{ok, `{"op":3,"d":{"since":null,"activities":null,"status":"online","afk":false}}`}},
+		{"voice without guild", gateway.CloseDecode, []string{ok, frame(gateway.OpVoiceStateUpdate, map[string]any{"channel_id": nil})}},
+		{"token", gateway.CloseAuthenticationFailed, []string{frame(gateway.OpIdentify, with(w.all, "token", "x"))}},
+		{"no token", gateway.CloseDecode, []string{frame(gateway.OpIdentify, with(w.all, "token", nil))}},
+		{"no intents", gateway.CloseDecode, []string{frame(gateway.OpIdentify, with(w.all, "intents", nil))}},
+		{"no properties", gateway.CloseDecode, []string{frame(gateway.OpIdentify, with(w.all, "properties", nil))}},
+		{"large threshold", gateway.CloseDecode, []string{frame(gateway.OpIdentify, with(w.all, "large_threshold", 49))}},
+		{"shard", gateway.CloseInvalidShard, []string{frame(gateway.OpIdentify, with(w.all, "shard", []int{1, 1}))}},
+		{"shard of three", gateway.CloseInvalidShard, []string{frame(gateway.OpIdentify, with(w.all, "shard", []int{0, 1, 2}))}},
+		{"shard of none", gateway.CloseInvalidShard, []string{frame(gateway.OpIdentify, with(w.all, "shard", []int{0, 0}))}},
+		{"unknown intent", gateway.CloseInvalidIntents, []string{frame(gateway.OpIdentify, with(w.all, "intents", 1<<17))}},
+		{"negative intents", gateway.CloseInvalidIntents, []string{frame(gateway.OpIdentify, with(w.all, "intents", -1))}},
+		{"privileged intent", gateway.CloseDisallowedIntents, []string{frame(gateway.OpIdentify, with(plain, "intents", IntentMessageContent))}},
+		{"twice", gateway.CloseAlreadyAuthenticated, []string{ok, ok}},
+		{"resume after identify", gateway.CloseAlreadyAuthenticated, []string{ok, frame(gateway.OpResume, map[string]any{"token": w.all.Token, "session_id": "x", "seq": 1})}},
+		{"resume without a number", gateway.CloseDecode, []string{frame(gateway.OpResume, map[string]any{"token": w.all.Token, "session_id": "x"})}},
+		{"resume with a wrong token", gateway.CloseAuthenticationFailed, []string{frame(gateway.OpResume, map[string]any{"token": "x", "session_id": "x", "seq": 1})}},
+		{"six frames a minute", gateway.CloseRateLimited, slices.Repeat([]string{frame(gateway.OpHeartbeat, nil)}, 6)},
 	}
 }
 
@@ -121,7 +123,7 @@ func TestGatewayRefuses(t *testing.T) {
 		})
 	}
 	for _, path := range []string{"/?v=8&encoding=json", "/?encoding=json"} {
-		if code := w.dial(path).closed(); code != closeVersion {
+		if code := w.dial(path).closed(); code != gateway.CloseInvalidVersion {
 			t.Errorf("%s: closed with %d", path, code)
 		}
 	}
@@ -163,8 +165,8 @@ func TestIdentifyLimits(t *testing.T) {
 	first.ready(shard(0))
 	w.dial("/?v=10").ready(shard(1)) // another key
 	early := w.dial("/?v=10")
-	early.send(opIdentify, shard(2)) // the key of shard 0
-	if m := early.read(); m.O != opInvalidSession || string(m.D) != "false" {
+	early.send(gateway.OpIdentify, shard(2)) // the key of shard 0
+	if m := early.read(); m.O != gateway.OpInvalidSession || string(m.D) != "false" {
 		t.Errorf("an early IDENTIFY was answered with op %d %s", m.O, m.D)
 	}
 	w.SetGateway(GatewaySettings{IdentifyEvery: -1, MaxConcurrency: 2, IdentifyLimit: 3, Shards: 4})
@@ -179,9 +181,9 @@ func TestIdentifyLimits(t *testing.T) {
 		t.Errorf("counts %+v", c)
 	}
 	over := w.dial("/?v=10")
-	over.send(opIdentify, shard(3))
+	over.send(gateway.OpIdentify, shard(3))
 	for _, c := range []*gatewayClient{over, first, early} {
-		if code := c.closed(); code != closeToken {
+		if code := c.closed(); code != gateway.CloseAuthenticationFailed {
 			t.Errorf("over the limit: closed with %d", code)
 		}
 	}
@@ -289,7 +291,7 @@ func TestResumeRefused(t *testing.T) {
 		t.Helper()
 		c := w.dial("/?v=10")
 		c.resume(app, session, seq)
-		if m := c.read(); m.O != opInvalidSession || string(m.D) != "false" {
+		if m := c.read(); m.O != gateway.OpInvalidSession || string(m.D) != "false" {
 			t.Errorf("%s: op %d %s %s", what, m.O, m.name(), m.D)
 		}
 		c.seq = 0
@@ -309,7 +311,7 @@ func TestResumeRefused(t *testing.T) {
 	c = start()
 	future := w.dial("/?v=10")
 	future.resume(w.all, c.id, c.seq+100)
-	if code := future.closed(); code != closeSeq {
+	if code := future.closed(); code != gateway.CloseInvalidSeq {
 		t.Errorf("a number from the future: closed with %d", code)
 	}
 	for _, code := range []int{1000, 1001} {

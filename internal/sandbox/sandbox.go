@@ -87,7 +87,7 @@ type Discord struct {
 	counts   counts
 	changes  ring[VoiceChange]
 	subs     map[*subscription]struct{}
-	gateway  gateway
+	gateway  gatewayState
 	wake     chan struct{} // closed and replaced after every change: what Await waits for
 }
 
