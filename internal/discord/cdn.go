@@ -20,20 +20,22 @@ const DefaultCDN = "https://cdn.discordapp.com"
 
 // Bounds of one download.
 const (
-	cdnAnswer = 15 * time.Second // until the headers
-	cdnStall  = 15 * time.Second // between two reads
-	cdnMost   = 5 * time.Minute  // in all
-	maxURL    = 4 << 10
+	cdnStall = 20 * time.Second // until the headers, and between two reads
+	cdnMost  = 5 * time.Minute  // in all
+	maxURL   = 4 << 10
 )
 
 // cdnHosts are Discord's hosts of files.
-func cdnHosts() []string { return []string{"cdn.discordapp.com", "media.discordapp.net"} }
+func cdnHosts() []string { return []string{"cdn.discordapp.com", mediaHost} }
+
+const mediaHost = "media.discordapp.net"
 
 // CDN downloads files from Discord's hosts and from nowhere else: it follows no redirect, opens no private address and
 // reads no more than it is told to. What it gives is as it was uploaded; nothing is decoded.
 type CDN struct {
-	base *url.URL
-	http *http.Client
+	base  *url.URL
+	http  *http.Client
+	stall time.Duration
 }
 
 // NewCDN makes a CDN for a base address such as DefaultCDN. Another base is for stand-ins: files at it are then read in
@@ -43,11 +45,10 @@ func NewCDN(base string) (*CDN, error) {
 	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("the address of Discord's files %q is not an http or https URL with a host", base)
 	}
-	c := &CDN{base: u}
+	c := &CDN{base: u, stall: cdnStall}
 	transport := NewTransport()
 	transport.DialContext = c.dial
 	transport.DisableCompression = true // a small answer must not become a large file
-	transport.ResponseHeaderTimeout = cdnAnswer
 	transport.MaxResponseHeaderBytes = 64 << 10
 	transport.MaxConnsPerHost = 16
 	c.http = &http.Client{
@@ -55,6 +56,21 @@ func NewCDN(base string) (*CDN, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return c, nil
+}
+
+// Patient gives the same CDN with another time that it waits for an answer, and for more of it; the usual is 20 seconds.
+func (c *CDN) Patient(stall time.Duration) *CDN {
+	other := *c
+	other.stall = stall
+	return &other
+}
+
+// Media is the address of a file that Discord keeps at its other host, such as animated stickers; path begins with a slash.
+func (c *CDN) Media(path string) string {
+	if c.base.String() == DefaultCDN {
+		return "https://" + mediaHost + path
+	}
+	return c.base.String() + path
 }
 
 // Close lets go of idle connections.
@@ -88,7 +104,7 @@ func (e *CDNError) Unwrap() error { return e.Err }
 // Again says whether another try can help.
 func (e *CDNError) Again() bool { return e.Reason == CDNBroken || e.Reason == CDNFailing }
 
-// Check says whether an address is one that Fetch would ask, and gives it in full. One that begins with a slash is a path
+// Check says whether an address is one that Open would ask, and gives it in full. One that begins with a slash is a path
 // below the base.
 func (c *CDN) Check(address string) (string, error) {
 	if strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "//") && len(address) <= maxURL {
@@ -103,42 +119,81 @@ func (c *CDN) Check(address string) (string, error) {
 	return "", &CDNError{Reason: CDNForeign, Why: "the file is not on Discord's own hosts; it was not fetched"}
 }
 
-// Download is what Fetch has read.
+// Download is a file on its way. Its errors are *CDNError, but io.EOF and those of the context it was opened with.
 type Download struct {
-	Size int64  // bytes
 	Type string // the Content-Type of the answer, as it came
+	Size int64  // what the answer said of its length in bytes; -1: nothing
+
+	ctx     context.Context
+	body    io.ReadCloser
+	left    int64 // bytes that may still come
+	most    int64
+	n       int64
+	stalled *time.Timer
+	stall   time.Duration
+	cancel  context.CancelFunc
 }
 
-// Fetch writes a file to w and stops past most bytes. All its errors are *CDNError, but those of ctx and of w, which come as
-// they are; after any of them w may have got a part.
-func (c *CDN) Fetch(ctx context.Context, address string, most int64, w io.Writer) (Download, error) {
+// Open begins to read a file of at most so many bytes; what is longer ends in an error. It must be closed. A file that takes
+// longer than five minutes, or of which nothing comes for a while (Patient), ends in an error, too.
+func (c *CDN) Open(ctx context.Context, address string, most int64) (*Download, error) {
 	full, err := c.Check(address)
 	if err != nil {
-		return Download{}, err
+		return nil, err
 	}
 	within, cancel := context.WithTimeout(ctx, cdnMost)
-	defer cancel()
-	stalled := time.AfterFunc(cdnAnswer+cdnStall, cancel)
-	defer stalled.Stop()
 	req, err := http.NewRequestWithContext(within, http.MethodGet, full, nil)
 	if err != nil {
-		return Download{}, &CDNError{Reason: CDNForeign, Why: "the address of the file is none; it was not fetched", Err: err}
+		cancel()
+		return nil, &CDNError{Reason: CDNForeign, Why: "the address of the file is none; it was not fetched", Err: err}
 	}
 	req.Header.Set("User-Agent", userAgent)
+	stalled := time.AfterFunc(c.stall, cancel)
 	resp, err := c.http.Do(req)
+	if err == nil {
+		if err = acceptable(resp, most); err != nil {
+			resp.Body.Close()
+		}
+	} else {
+		err = broken(ctx, err)
+	}
 	if err != nil {
-		return Download{}, broken(ctx, err)
+		stalled.Stop()
+		cancel()
+		return nil, err
 	}
-	defer resp.Body.Close()
-	if err := acceptable(resp, most); err != nil {
-		return Download{}, err
+	return &Download{
+		Type: resp.Header.Get("Content-Type"), Size: resp.ContentLength,
+		ctx: ctx, body: resp.Body, left: most, most: most, stalled: stalled, stall: c.stall, cancel: cancel,
+	}, nil
+}
+
+// Read reads on.
+func (d *Download) Read(b []byte) (int, error) {
+	if int64(len(b)) > d.left+1 {
+		b = b[:d.left+1]
 	}
-	d := Download{Type: resp.Header.Get("Content-Type")}
-	d.Size, err = copyFile(ctx, w, resp.Body, most, func() { stalled.Reset(cdnStall) })
-	if err == nil && resp.ContentLength >= 0 && d.Size != resp.ContentLength {
+	d.stalled.Reset(d.stall)
+	n, err := d.body.Read(b)
+	d.n += int64(n)
+	if d.left -= int64(n); d.left < 0 {
+		return 0, tooLarge(d.most)
+	}
+	switch {
+	case err == nil:
+	case !errors.Is(err, io.EOF):
+		err = broken(d.ctx, err)
+	case d.Size >= 0 && d.n != d.Size:
 		err = &CDNError{Reason: CDNBroken, Why: "Discord's file host sent less than it said"}
 	}
-	return d, err
+	return n, err
+}
+
+// Close ends the download, whether all was read or not.
+func (d *Download) Close() error {
+	d.stalled.Stop()
+	defer d.cancel()
+	return d.body.Close()
 }
 
 // acceptable judges an answer by its head.
@@ -166,28 +221,6 @@ func acceptable(resp *http.Response, most int64) error {
 
 func tooLarge(most int64) error {
 	return &CDNError{Reason: CDNTooLarge, Why: fmt.Sprintf("the file is larger than %d bytes", most)}
-}
-
-// copyFile copies up to most bytes; what is more is an error.
-func copyFile(ctx context.Context, w io.Writer, r io.Reader, most int64, alive func()) (int64, error) {
-	buf := make([]byte, 32<<10)
-	var n int64
-	for {
-		k, err := r.Read(buf)
-		alive()
-		if n += int64(k); n > most {
-			return n, tooLarge(most)
-		}
-		if _, werr := w.Write(buf[:k]); werr != nil {
-			return n, werr
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return n, nil
-		case err != nil:
-			return n, broken(ctx, err)
-		}
-	}
 }
 
 // broken tells the end of our own context from a fault of the network.

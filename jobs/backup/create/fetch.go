@@ -1,0 +1,150 @@
+package create
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"splashtail/internal/discord"
+	"splashtail/jobs/backup/archive"
+)
+
+const (
+	fetchTries = 3
+	fetchPause = 300 * time.Millisecond
+	// maxStrikes is after how many failures in a row no more files are asked for: the host is down, and waiting for each file
+	// of a large guild would take hours.
+	maxStrikes = 30
+	maxPixels  = 64 << 20
+)
+
+// fetcher downloads files. None of their faults is an error of the backup: each is a sentence for the manifest.
+type fetcher struct {
+	cdn     *discord.CDN
+	strikes atomic.Int32
+}
+
+func newFetcher(cdn *discord.CDN) *fetcher { return &fetcher{cdn: cdn} }
+
+// get hands a file of at most so many bytes to use, which may be called again with another download. declared is the
+// Content-Type that the file should have, empty when nothing is known. why says what went wrong with the file; err is what
+// use or ctx failed with.
+func (f *fetcher) get(ctx context.Context, address, declared string, most int64, use func(io.Reader) error) (why string, err error) {
+	for try := 1; ; try++ {
+		if f.strikes.Load() >= maxStrikes {
+			return "Discord's file host failed too often in a row; no more files were asked for", nil
+		}
+		err := f.once(ctx, address, declared, most, use)
+		var fault *discord.CDNError
+		switch {
+		case err == nil:
+			f.strikes.Store(0)
+			return "", nil
+		case ctx.Err() != nil:
+			return "", ctx.Err()
+		case errors.Is(err, archive.ErrLimit):
+			return fmt.Sprintf("it is larger than %d bytes", most), nil
+		case !errors.As(err, &fault):
+			return "", err
+		case !fault.Again():
+			f.strikes.Store(0)
+			return fault.Why, nil
+		}
+		f.strikes.Add(1)
+		if try == fetchTries {
+			return fault.Why, nil
+		}
+		if err := sleep(ctx, fetchPause<<(try-1)); err != nil {
+			return "", err
+		}
+	}
+}
+
+func (f *fetcher) once(ctx context.Context, address, declared string, most int64, use func(io.Reader) error) error {
+	d, err := f.cdn.Open(ctx, address, most)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if webPage(d.Type) && !webPage(declared) {
+		return &discord.CDNError{Reason: discord.CDNRefused, Why: "Discord's file host sent a web page in its place"}
+	}
+	return use(d)
+}
+
+// small gets a small file whole, if its first bytes are those of the kind that it should be.
+func (f *fetcher) small(ctx context.Context, address string, most int64, good func([]byte) string) (data []byte, why string, err error) {
+	why, err = f.get(ctx, address, "", most, func(r io.Reader) error {
+		var err error
+		data, err = io.ReadAll(r)
+		return err
+	})
+	if why == "" && err == nil {
+		why = good(data)
+	}
+	return data, why, err
+}
+
+// webPage says whether a Content-Type is that of a web page, which is what errors come as.
+func webPage(kind string) bool { return len(kind) >= 9 && kind[:9] == "text/html" }
+
+// picture says what is wrong with bytes that should be a picture. Nothing is decoded but its size.
+func picture(data []byte) string {
+	var c image.Config // of WebP the size is not known
+	var err error
+	switch r := bytes.NewReader(data); {
+	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
+		c, err = png.DecodeConfig(r)
+	case bytes.HasPrefix(data, []byte("\xff\xd8\xff")):
+		c, err = jpeg.DecodeConfig(r)
+	case bytes.HasPrefix(data, []byte("GIF8")):
+		c, err = gif.DecodeConfig(r)
+	case len(data) > 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WEBP":
+	default:
+		return "what came is no picture"
+	}
+	if err != nil {
+		return "what came is a damaged picture"
+	}
+	if int64(c.Width)*int64(c.Height) > maxPixels {
+		return fmt.Sprintf("it says to be %d × %d pixels large, which nobody can show", c.Width, c.Height)
+	}
+	return ""
+}
+
+// sound says what is wrong with bytes that should be a sound.
+func sound(data []byte) string {
+	for _, begin := range []string{"OggS", "ID3", "\xff\xfb", "\xff\xf3", "\xff\xf2", "RIFF"} {
+		if bytes.HasPrefix(data, []byte(begin)) {
+			return ""
+		}
+	}
+	return "what came is no sound"
+}
+
+// lottie says what is wrong with bytes that should be an animation as JSON.
+func lottie(data []byte) string {
+	if t := bytes.TrimSpace(data); len(t) == 0 || t[0] != '{' {
+		return "what came is no animation"
+	}
+	return ""
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
