@@ -9,10 +9,16 @@ import (
 
 func autoModFields(r model.AutoModRule) fields {
 	roles, channels := slices.Clone(r.ExemptRoles), slices.Clone(r.ExemptChannels)
+	actions := slices.Clone(r.Actions)
+	for i, a := range actions {
+		if a.Metadata != nil && *a.Metadata == (model.AutoModMetadata{}) {
+			actions[i].Metadata = nil // Discord tells nothing as an empty object
+		}
+	}
 	slices.Sort(roles)
 	slices.Sort(channels)
 	f := fields{
-		"name": r.Name, "event_type": r.EventType, "trigger_type": r.TriggerType, "actions": r.Actions, "enabled": r.Enabled,
+		"name": r.Name, "event_type": r.EventType, "trigger_type": r.TriggerType, "actions": actions, "enabled": r.Enabled,
 		"exempt_roles": orEmpty(roles), "exempt_channels": orEmpty(channels), "trigger_metadata": nil,
 	}
 	if len(r.Trigger) > 0 {

@@ -31,7 +31,7 @@ type phase int
 
 const (
 	freeing   phase = iota // deletions without which there would be no room
-	roles                  // the lowest first
+	roles                  // the highest first
 	emojis                 // needed by forum tags and onboarding
 	channels               // categories first
 	settings               // which name channels

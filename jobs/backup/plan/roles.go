@@ -56,7 +56,8 @@ func (m *maker) planRoles() {
 		by(saved, live, tagKey), by(saved, live, plain))
 	stays := m.dropRoles(live, to)
 	room := m.limits.Roles - stays
-	for i, r := range saved {
+	// From the highest down: a new role stands below all others that there are, so that this is their order already.
+	for i, r := range slices.Backward(saved) {
 		t := thing{kind: Role, phase: roles, saved: r.ID, name: r.Name}
 		if to[i] >= 0 {
 			l := live[to[i]]
@@ -95,7 +96,7 @@ func (m *maker) dropRoles(live []model.Role, to []int) (stays int) {
 		}
 		no := ""
 		switch {
-		case l.ID == m.Live.About.GuildID, l.Managed && l.Tags != nil && (l.Tags.Booster || l.Tags.Bot == m.Rights.User):
+		case l.ID == m.Live.About.GuildID, l.ID == m.Rights.Top, l.Managed && l.Tags != nil && (l.Tags.Booster || l.Tags.Bot == m.Rights.User):
 			stays++
 			continue
 		case l.Managed:

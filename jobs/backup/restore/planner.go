@@ -1,0 +1,184 @@
+package restore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"splashtail/bus"
+	"splashtail/jobs/backup/model"
+	"splashtail/jobs/backup/plan"
+	"splashtail/jobs/work"
+)
+
+// PlanName is what a plan is called among the files of its job.
+const PlanName = "plan.json"
+
+// Planner is the work of JobRestorePlan: it changes nothing.
+type Planner struct {
+	Tools
+	Args bus.PlanArgs
+	// Needs says who else has to approve a plan, by the guild's settings; nil: nobody.
+	Needs func(p plan.Plan) string
+}
+
+// Check says what is wrong with the arguments.
+func (w *Planner) Check() error {
+	if err := w.checkSource(w.Args.Source); err != nil {
+		return err
+	}
+	o, err := optionsOf(w.Args)
+	if err != nil {
+		return err
+	}
+	return o.Check()
+}
+
+// optionsOf gives a plan's options for a job's arguments.
+func optionsOf(a bus.PlanArgs) (plan.Options, error) {
+	o := plan.Options{Mode: plan.Mode(a.Mode)}
+	for _, id := range a.Protect {
+		o.Protect = append(o.Protect, model.ID(id))
+	}
+	for _, part := range a.Parts {
+		kinds := kindsOf(part)
+		if kinds == nil {
+			return o, fmt.Errorf("a backup has no part called %q; choose from %v", part, bus.BackupParts())
+		}
+		o.Parts = append(o.Parts, kinds...)
+	}
+	return o, nil
+}
+
+// kindsOf gives what a part that people choose consists of; nil when there is no such part.
+func kindsOf(part string) []plan.Kind {
+	return map[string][]plan.Kind{
+		bus.PartSettings: {plan.Settings}, bus.PartRoles: {plan.Role}, bus.PartChannels: {plan.Channel}, bus.PartThreads: {plan.Thread},
+		bus.PartExpressions: {plan.Emoji, plan.Sticker, plan.Sound}, bus.PartAutoMod: {plan.AutoMod},
+		bus.PartCommunity: {plan.Welcome, plan.Onboarding}, bus.PartEvents: {plan.Event}, bus.PartWebhooks: {plan.Webhook},
+		bus.PartBans: {plan.Ban}, bus.PartMembers: {plan.Member}, bus.PartMessages: {plan.Messages},
+	}[part]
+}
+
+// Run makes the plan and keeps it, together with the backup that it is of.
+func (w *Planner) Run(ctx context.Context, r work.Run) error {
+	options, err := optionsOf(w.Args)
+	if err != nil {
+		return work.Permanent(err)
+	}
+	digest := ""
+	if err := r.Step(ctx, "Reading the backup", func(ctx context.Context) error {
+		if digest, err = w.fetch(ctx, r, w.Args.Source); err != nil {
+			return err
+		}
+		return r.Note(ctx, "digest", digest)
+	}); err != nil {
+		return err
+	}
+	if _, err := r.Noted("digest", &digest); err != nil {
+		return err
+	}
+	backup, err := w.open(ctx, r, r.Job().ID)
+	if err != nil {
+		return work.Permanent(err)
+	}
+	defer backup.Close()
+	in, err := w.input(ctx, r, backup)
+	if err != nil {
+		return err
+	}
+	in.Options, in.Digest, in.Now = options, digest, r.Job().SubmittedAt
+	p, err := plan.Make(in)
+	if err != nil {
+		return work.Permanent(err)
+	}
+	var file bytes.Buffer
+	if err := p.Write(&file); err != nil {
+		return err
+	}
+	if _, err := r.Put(ctx, PlanName, &file); err != nil {
+		return err
+	}
+	done := summary(p)
+	done.Guild = in.Saved.Guild.Name
+	if w.Needs != nil {
+		done.Needs = w.Needs(p)
+	}
+	return r.Outcome(done)
+}
+
+// input reads everything that a plan depends on but its options.
+func (w *Planner) input(ctx context.Context, r work.Run, backup Backup) (plan.Input, error) {
+	saved, err := backup.Snapshot()
+	if err != nil {
+		return plan.Input{}, work.Permanent(err)
+	}
+	manifest, err := backup.Manifest()
+	if err != nil {
+		return plan.Input{}, work.Permanent(err)
+	}
+	in := plan.Input{Saved: saved, Messages: map[model.ID]int{}, Complete: len(manifest.Missing) == 0 && manifest.Dropped == 0}
+	for _, id := range backup.Channels() {
+		for m, err := range backup.Messages(id) {
+			if err != nil {
+				return plan.Input{}, work.Permanent(err)
+			}
+			if len(postsOf(m, w.upload())) > 0 {
+				in.Messages[id]++
+			}
+		}
+	}
+	_, in.Live, in.Rights, err = w.readLive(ctx, r, "live")
+	return in, err
+}
+
+// readLive reads the guild as it is, keeps that as an archive of the job, and tells what the bot may do there.
+func (t Tools) readLive(ctx context.Context, r work.Run, prefix string) (file string, live model.Snapshot, rights plan.Rights, err error) {
+	guild := strconv.FormatUint(uint64(r.Job().Guild), 10)
+	if file, live, err = t.Keep(ctx, r, prefix); err != nil {
+		return "", live, rights, fmt.Errorf("the server as it is cannot be kept; nothing was changed: %w", err)
+	}
+	if live.About.GuildID != model.ID(guild) {
+		return "", live, rights, work.Permanent(errors.New("what was read is another server; nothing was changed"))
+	}
+	self, err := t.Bot.Self(ctx)
+	if err != nil {
+		return "", live, rights, err
+	}
+	me, err := t.Bot.Member(ctx, guild, self.ID)
+	if err != nil {
+		return "", live, rights, err
+	}
+	var roles []model.ID
+	for _, id := range me.Roles {
+		roles = append(roles, model.ID(id))
+	}
+	rights, err = plan.RightsOf(live, model.ID(self.ID), roles)
+	return file, live, rights, err
+}
+
+// Bounds of what a plan's outcome lists.
+const maxLines = 200
+
+// summary is what people see of a plan: deletions first.
+func summary(p plan.Plan) bus.PlanDone {
+	done := bus.PlanDone{File: PlanName, Hash: p.Hash(), Counts: map[string]int{}, At: p.Of.TakenAt}
+	for _, s := range p.Steps {
+		done.Counts[string(s.Op)]++
+	}
+	for _, op := range []plan.Op{plan.Delete, plan.Create, plan.Update} {
+		for _, s := range p.Steps {
+			if s.Op == op && len(done.Lines) < maxLines {
+				done.Lines = append(done.Lines, s.Line)
+			}
+		}
+	}
+	cannot := slices.DeleteFunc(slices.Clone(p.Steps), plan.Step.Acts)
+	for _, s := range cannot[:min(len(cannot), maxLines)] {
+		done.Cannot = append(done.Cannot, s.Line)
+	}
+	return done
+}

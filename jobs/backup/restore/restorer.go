@@ -1,0 +1,134 @@
+package restore
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/bwmarrin/discordgo"
+
+	"splashtail/bus"
+	"splashtail/internal/discord"
+	"splashtail/jobs/backup/model"
+	"splashtail/jobs/backup/plan"
+	"splashtail/jobs/work"
+)
+
+// Restorer is the work of JobBackupRestore: it executes a plan that was approved.
+type Restorer struct {
+	Tools
+	Args bus.RestoreArgs
+}
+
+// Check says what is wrong with the arguments.
+func (w *Restorer) Check() error {
+	if raw, err := hex.DecodeString(w.Args.Hash); err != nil || len(raw) != 32 {
+		return errors.New("a restore needs the hash of the plan that was approved; nothing was changed")
+	}
+	if w.Args.Plan == "" {
+		return errors.New("a restore needs the job that made its plan; nothing was changed")
+	}
+	return nil
+}
+
+// run is one attempt at a restore.
+type run struct {
+	Tools
+	work.Run
+	guild   string
+	plan    plan.Plan
+	backup  Backup
+	report  *report
+	ids     map[model.ID]model.ID         // reference → id of what was made for it
+	before  map[plan.Kind]map[string]bool // ids that were there when the plan was made
+	taken   map[string]bool               // ids of what was made
+	hooks   map[string]*hook              // by channel
+	parents map[string]*discordgo.Channel // of threads
+	tries   map[string]bool               // webhooks that were replaced when somebody deleted them
+	saved   *model.Snapshot               // see structure
+}
+
+// Run executes the plan, or the rest of it.
+func (w *Restorer) Run(ctx context.Context, r work.Run) error {
+	x := &run{
+		Tools: w.Tools, Run: r, guild: strconv.FormatUint(uint64(r.Job().Guild), 10), report: newReport(),
+		ids: map[model.ID]model.ID{}, before: map[plan.Kind]map[string]bool{}, taken: map[string]bool{}, hooks: map[string]*hook{},
+		parents: map[string]*discordgo.Channel{}, tries: map[string]bool{},
+	}
+	x.Tools.Bot = w.Bot.As(discord.ClassBackup)
+	if err := x.load(ctx, w.Args); err != nil {
+		return err
+	}
+	defer x.backup.Close()
+	if err := x.begin(ctx); err != nil {
+		return err
+	}
+	return x.finish(ctx, x.steps(ctx))
+}
+
+// load opens the plan and its backup, and refuses what nobody approved.
+func (x *run) load(ctx context.Context, a bus.RestoreArgs) error {
+	file, err := x.Open(ctx, a.Plan, PlanName)
+	if err != nil {
+		return fmt.Errorf("the plan cannot be opened; nothing was changed: %w", err)
+	}
+	defer file.Close()
+	if x.plan, err = plan.Read(file); err != nil {
+		return work.Permanent(err)
+	}
+	if !strings.EqualFold(x.plan.Hash(), a.Hash) {
+		return work.Permanent(errors.New("the plan is not the one that was approved; nothing was changed, look at it again"))
+	}
+	if string(x.plan.Guild) != x.guild {
+		return work.Permanent(errors.New("the plan is for another server; nothing was changed"))
+	}
+	for _, b := range x.plan.Base {
+		if x.before[b.Kind] == nil {
+			x.before[b.Kind] = map[string]bool{}
+		}
+		x.before[b.Kind][string(b.ID)] = true
+	}
+	x.backup, err = x.Tools.open(ctx, x.Run, a.Plan)
+	return err
+}
+
+// begin makes sure, once, that the guild is as it was when the plan was made, and keeps what it is.
+func (x *run) begin(ctx context.Context) error {
+	if begun, err := x.Noted("before", &x.report.safety); err != nil || begun {
+		return err
+	}
+	file, live, _, err := x.readLive(ctx, x.Run, "before")
+	if err != nil {
+		return err
+	}
+	if changes := plan.Drift(x.plan, live); len(changes) > 0 {
+		return work.Permanent(&plan.Drifted{Changes: changes})
+	}
+	x.report.safety = file
+	return x.Note(ctx, "before", file)
+}
+
+// steps does one step after the other.
+func (x *run) steps(ctx context.Context) error {
+	for i, s := range x.plan.Steps {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		x.Progress(i, len(x.plan.Steps))
+		if !s.Acts() {
+			x.report.leave(s.Line)
+			continue
+		}
+		if err := x.step(ctx, s); err != nil {
+			return err
+		}
+	}
+	if err := x.dropHooks(ctx); err != nil {
+		return err
+	}
+	x.Progress(len(x.plan.Steps), len(x.plan.Steps))
+	return nil
+}

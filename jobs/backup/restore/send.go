@@ -1,0 +1,299 @@
+package restore
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"splashtail/internal/discord"
+	"splashtail/jobs/backup/model"
+	"splashtail/jobs/backup/plan"
+)
+
+// chunkOf is how many messages are noted together: so many are compared with the end of the channel after a crash.
+const chunkOf = 20
+
+// writing is one channel or thread while its messages are written again.
+type writing struct {
+	saved   model.ID
+	channel string              // where its webhook is
+	thread  string              // empty: none
+	news    map[model.ID]string // message of the backup → its first piece here
+	last    string              // the newest piece that is known
+	looked  bool                // the end of the channel has been compared
+	left    []string
+	sent    int
+}
+
+func (w *writing) place() string { return orText(w.thread, w.channel) }
+
+// writes tells whether the plan writes messages.
+func (x *run) writes() bool {
+	return slices.ContainsFunc(x.plan.Steps, func(s plan.Step) bool { return s.Kind == plan.Messages && s.Acts() })
+}
+
+// placeOf finds the channel, and the thread in it, that stand for those of the backup.
+func (x *run) placeOf(saved model.ID) (channel, thread string) {
+	id := string(x.ids["+"+saved])
+	for _, s := range x.plan.Steps {
+		if s.Kind != plan.Thread || s.ID != saved {
+			continue
+		}
+		v, err := s.Values(func(ref model.ID) (model.ID, bool) { made, ok := x.ids[ref]; return made, ok })
+		if err != nil {
+			return "", ""
+		}
+		return textIn(v["parent_id"]), id
+	}
+	return id, ""
+}
+
+// write writes the messages of one channel or thread, oldest first, then pins those that were pinned.
+func (x *run) write(ctx context.Context, s plan.Step) (result, error) {
+	w := &writing{saved: s.ID, news: map[model.ID]string{}}
+	w.channel, w.thread = x.placeOf(s.ID)
+	if w.place() == "" || w.channel == "" {
+		return result{Failed: "its channel could not be made"}, nil
+	}
+	var chunk []post
+	n := 0
+	for m, err := range x.backup.Messages(s.ID) {
+		if err != nil {
+			return result{}, err
+		}
+		for _, p := range postsOf(m, x.upload()) {
+			if chunk = append(chunk, p); len(chunk) < chunkOf {
+				continue
+			}
+			if err := x.sendChunk(ctx, w, n, chunk); err != nil {
+				return result{}, err
+			}
+			chunk, n = chunk[:0], n+1
+		}
+	}
+	if len(chunk) > 0 {
+		if err := x.sendChunk(ctx, w, n, chunk); err != nil {
+			return result{}, err
+		}
+	}
+	if err := x.pin(ctx, w); err != nil {
+		return result{}, err
+	}
+	if err := x.closeThread(ctx, w); err != nil {
+		return result{}, err
+	}
+	return result{Left: w.left}, nil
+}
+
+// sendChunk sends some messages, or those of them that are not there yet, and notes their ids.
+func (x *run) sendChunk(ctx context.Context, w *writing, n int, chunk []post) error {
+	key := fmt.Sprintf("msg/%s/%d", w.saved, n)
+	var ids []string
+	noted, err := x.Noted(key, &ids)
+	if err != nil {
+		return err
+	}
+	if noted {
+		w.know(chunk, ids)
+		return nil
+	}
+	ids = make([]string, len(chunk))
+	next := 0
+	if !w.looked {
+		w.looked = true
+		if next, err = x.compare(ctx, w, chunk, ids); err != nil {
+			return err
+		}
+	}
+	for tries := 0; next < len(chunk); {
+		p := chunk[next]
+		posted, left, err := x.post(ctx, w.channel, w.thread, p, nil, x.render(w, p))
+		if left != "" {
+			w.left = append(w.left, fmt.Sprintf("message %s%s", p.of, left))
+		}
+		if why, refused := refusal(err); refused {
+			w.left = append(w.left, fmt.Sprintf("message %s: %s", p.of, why))
+			err = nil
+		}
+		if err == nil {
+			ids[next] = posted.ID
+			w.know(chunk[next:next+1], ids[next:next+1])
+			next, tries = next+1, 0
+			continue
+		}
+		if tries++; tries > 3 || !unsure(ctx, err) {
+			return err
+		}
+		if err := pause(ctx, x.settle()); err != nil {
+			return err
+		}
+		if next, err = x.compare(ctx, w, chunk, ids); err != nil {
+			return err
+		}
+	}
+	return x.Note(ctx, key, ids)
+}
+
+// know keeps what links, pins and the next look at the channel need.
+func (w *writing) know(chunk []post, ids []string) {
+	for i, id := range ids {
+		if i < len(chunk) && id != "" {
+			w.last = id
+			if chunk[i].first {
+				w.news[chunk[i].of] = id
+			}
+		}
+	}
+}
+
+// compare finds out how many of these messages are in the channel already: sent by an attempt that died, or by a request
+// whose answer was lost. It fills in their ids.
+func (x *run) compare(ctx context.Context, w *writing, chunk []post, ids []string) (next int, err error) {
+	found, err := x.tail(ctx, w)
+	if err != nil {
+		return 0, err
+	}
+	for i, id := range ids {
+		if id != "" {
+			next = i + 1
+		}
+	}
+	for _, m := range found {
+		for i := next; i < len(chunk); i++ {
+			if m.Author.Name != chunk[i].name || strings.TrimSpace(m.Content) != x.render(w, chunk[i]) || len(m.Attachments) != len(chunk[i].files) {
+				continue
+			}
+			ids[i] = string(m.ID)
+			w.know(chunk[i:i+1], ids[i:i+1])
+			next = i + 1
+			break
+		}
+	}
+	return next, nil
+}
+
+// maxTail is how many pages of a channel are looked through for messages of ours.
+const maxTail = 10
+
+// tail reads what webhooks wrote into a place after the last message that is known, oldest first.
+func (x *run) tail(ctx context.Context, w *writing) ([]model.Message, error) {
+	var found []model.Message
+	before := ""
+	for range maxTail {
+		var page []model.Message
+		if err := x.call(ctx, func(ctx context.Context) error { return x.Bot.ReadMessages(ctx, w.place(), before, 100, &page) }); err != nil {
+			return nil, err
+		}
+		for _, m := range page {
+			if w.last != "" && !model.ID(w.last).Before(m.ID) {
+				slices.Reverse(found)
+				return found, nil
+			}
+			if m.Webhook != "" {
+				found = append(found, m)
+			}
+			before = string(m.ID)
+		}
+		if len(page) < 100 {
+			break
+		}
+	}
+	slices.Reverse(found)
+	return found, nil
+}
+
+// render is the text of a message here: what it answers, and names of channels, roles and emojis as they are now.
+func (x *run) render(w *writing, p post) string {
+	text := strings.TrimSpace(p.content)
+	if renamed := regexp.MustCompile(`<(#|@&|a?:\w{2,32}:)([0-9]{1,20})>`).ReplaceAllStringFunc(text, x.rename); utf8.RuneCountInString(renamed) <= maxContent {
+		text = renamed
+	}
+	if to := w.news[p.reply]; p.reply != "" && to != "" {
+		link := fmt.Sprintf("-# ↪ https://discord.com/channels/%s/%s/%s", x.guild, w.place(), to)
+		if utf8.RuneCountInString(link)+1+utf8.RuneCountInString(text) <= maxContent {
+			text = strings.TrimSpace(link + "\n" + text)
+		}
+	}
+	return text
+}
+
+// rename gives one mention the id that its target has here.
+func (x *run) rename(mention string) string {
+	at := strings.LastIndexAny(mention, "#&:") + 1
+	old := model.ID(strings.TrimSuffix(mention[at:], ">"))
+	refs := x.plan.Refs.Emojis
+	switch {
+	case strings.HasPrefix(mention, "<#"):
+		refs = x.plan.Refs.Channels
+	case strings.HasPrefix(mention, "<@&"):
+		refs = x.plan.Refs.Roles
+	}
+	ref := refs[old]
+	if id, made := x.ids[ref]; made {
+		ref = id
+	}
+	if _, unmade := plan.Made(ref); ref == "" || unmade {
+		return mention
+	}
+	return mention[:at] + string(ref) + ">"
+}
+
+// attachments are the files of a message as they stream from the backup; missing says which are not there.
+func (x *run) attachments(p post) (files []discord.File, missing string) {
+	for _, a := range p.files {
+		r, size, err := x.backup.File(a.File)
+		if err != nil {
+			missing += "; without " + a.Name + ": " + err.Error()
+			continue
+		}
+		_ = r.Close() // it was opened for its size
+		files = append(files, discord.File{Name: a.Name, Type: a.ContentType, Size: size, Open: func() (io.ReadCloser, error) {
+			r, _, err := x.backup.File(a.File)
+			return r, err
+		}})
+	}
+	return files, missing
+}
+
+// pin pins what was pinned, the oldest pin first. Pinning twice changes nothing.
+func (x *run) pin(ctx context.Context, w *writing) error {
+	saved, err := x.structure()
+	if err != nil {
+		return err
+	}
+	for _, pins := range saved.Pins {
+		if pins.Channel != w.saved {
+			continue
+		}
+		for _, m := range slices.Backward(pins.Messages) {
+			id := w.news[m]
+			if id == "" {
+				continue
+			}
+			err := x.call(ctx, func(ctx context.Context) error { return x.Bot.Pin(ctx, w.place(), id, "Restore of a backup") })
+			if why, refused := refusal(err); refused {
+				w.left = append(w.left, "pins: "+why)
+				break
+			} else if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// structure is the backup's structure, read once.
+func (x *run) structure() (*model.Snapshot, error) {
+	if x.saved == nil {
+		s, err := x.backup.Snapshot()
+		if err != nil {
+			return nil, err
+		}
+		x.saved = &s
+	}
+	return x.saved, nil
+}

@@ -1,0 +1,208 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+
+	"splashtail/internal/discord"
+	"splashtail/jobs/backup/model"
+	"splashtail/jobs/backup/plan"
+	"splashtail/jobs/work"
+)
+
+// result is what is noted of a step that is over.
+type result struct {
+	ID     string   `json:"id,omitempty"`     // of what was made
+	Failed string   `json:"failed,omitempty"` // why it was not done
+	Left   []string `json:"left,omitempty"`   // what was left out of it
+}
+
+// step does one step, unless it was done before.
+func (x *run) step(ctx context.Context, s plan.Step) error {
+	var res result
+	key := s.Key()
+	noted, err := x.Noted(doneKey(key), &res)
+	if err != nil {
+		return err
+	}
+	if !noted {
+		if res, err = x.act(ctx, s); err != nil {
+			return err
+		}
+		if err := x.Note(ctx, doneKey(key), res); err != nil {
+			return err
+		}
+		if res.Failed != "" {
+			x.Say(work.Failure, "%s: %s", s.Line, res.Failed)
+		} else {
+			x.Say(work.Info, "%s", s.Line)
+		}
+	}
+	if res.ID != "" {
+		x.ids["+"+s.ID] = model.ID(res.ID)
+		x.taken[res.ID] = true
+	}
+	for _, l := range res.Left {
+		x.report.leave(l)
+	}
+	if res.Failed != "" {
+		x.report.fail(s.Line + ": " + res.Failed)
+		return nil
+	}
+	x.report.did(s)
+	return nil
+}
+
+func doneKey(step string) string { return "done/" + step }
+
+// act does a step. A refusal by Discord is a result; an error is a fault after which the step is tried again.
+func (x *run) act(ctx context.Context, s plan.Step) (result, error) {
+	if saved, made := plan.Made(s.ID); made {
+		if x.ids["+"+saved] == "" {
+			return result{Failed: "it could not be made"}, nil
+		}
+		s.ID = x.ids["+"+saved]
+	}
+	values, err := s.Values(func(ref model.ID) (model.ID, bool) {
+		id, ok := x.ids[ref]
+		return id, ok
+	})
+	if err != nil {
+		return result{Failed: err.Error()}, nil
+	}
+	var res result
+	switch {
+	case s.Kind == plan.Ban:
+		res, err = x.ban(ctx, s)
+	case s.Kind == plan.Messages:
+		res, err = x.write(ctx, s)
+	case s.Op == plan.Create:
+		res, err = x.create(ctx, s, values)
+	case s.Op == plan.Delete:
+		if err = x.call(ctx, func(ctx context.Context) error { return x.remove(ctx, s) }); gone(err) {
+			err = nil
+		}
+	default:
+		res, err = x.change(ctx, s, values)
+	}
+	if why, refused := refusal(err); refused {
+		return result{Failed: why}, nil
+	}
+	var missing *fileError
+	if errors.As(err, &missing) {
+		return result{Failed: missing.Error()}, nil
+	}
+	return res, err
+}
+
+// reason is what the audit log says of an act: with the operation's id, by which it can be found again.
+func (x *run) reason(s plan.Step) string {
+	return fmt.Sprintf("Restore of a backup · op=%s", x.Job().Operation(s.Key()))
+}
+
+// remove deletes one thing.
+func (x *run) remove(ctx context.Context, s plan.Step) error {
+	b, id, why := x.Bot, string(s.ID), x.reason(s)
+	switch s.Kind {
+	case plan.Role:
+		return b.DeleteRole(ctx, x.guild, id, why)
+	case plan.Channel:
+		return b.DeleteChannel(ctx, id, why)
+	case plan.Emoji:
+		return b.DeleteEmoji(ctx, x.guild, id, why)
+	case plan.Sticker:
+		return b.DeleteSticker(ctx, x.guild, id, why)
+	case plan.Sound:
+		return b.DeleteSound(ctx, x.guild, id, why)
+	case plan.AutoMod:
+		return b.DeleteAutoModRule(ctx, x.guild, id, why)
+	case plan.Event:
+		return b.DeleteEvent(ctx, x.guild, id)
+	case plan.Webhook:
+		return b.DeleteWebhook(ctx, id, why)
+	}
+	return unknown(s)
+}
+
+// unknown is for a plan that asks for what this program cannot do: none that it made does.
+func unknown(s plan.Step) error {
+	return work.Permanent(fmt.Errorf("the plan asks for %q, which this program cannot do; it ended there", s.Line))
+}
+
+// change sets values on what is there.
+func (x *run) change(ctx context.Context, s plan.Step, v map[string]any) (result, error) {
+	c, err := x.withFiles(discord.Changes(maps.Clone(v)))
+	if err != nil {
+		return result{}, err
+	}
+	switch s.Kind {
+	case plan.Settings:
+		return x.settings(ctx, s, c)
+	case plan.Onboarding:
+		return x.onboarding(ctx, s, c)
+	case plan.RoleOrder:
+		return result{}, x.orderRoles(ctx, s, v)
+	case plan.ChannelOrder:
+		return result{}, x.orderChannels(ctx, s, v)
+	}
+	return result{}, x.call(ctx, func(ctx context.Context) error { return x.edit(ctx, s, c) })
+}
+
+func (x *run) edit(ctx context.Context, s plan.Step, c discord.Changes) error {
+	b, id, why := x.Bot, string(s.ID), x.reason(s)
+	switch s.Kind {
+	case plan.Role:
+		_, err := b.EditRole(ctx, x.guild, id, c, why)
+		return err
+	case plan.Channel:
+		_, err := b.EditChannel(ctx, id, c, why)
+		return err
+	case plan.Emoji:
+		return b.EditEmoji(ctx, x.guild, id, c, why)
+	case plan.Sticker:
+		return b.EditSticker(ctx, x.guild, id, c, why)
+	case plan.Sound:
+		return b.EditSound(ctx, x.guild, id, c, why)
+	case plan.AutoMod:
+		return b.EditAutoModRule(ctx, x.guild, id, c, why)
+	case plan.Welcome:
+		return b.EditWelcome(ctx, x.guild, c, why)
+	case plan.Event:
+		return b.EditEvent(ctx, x.guild, id, c, why)
+	case plan.Webhook:
+		return b.EditWebhook(ctx, id, c, why)
+	case plan.Member:
+		_, err := b.EditMember(ctx, x.guild, id, c, why)
+		return err
+	}
+	return unknown(s)
+}
+
+// ban bans in one call for every 200 users. Banning somebody twice changes nothing.
+func (x *run) ban(ctx context.Context, s plan.Step) (result, error) {
+	var users []string
+	s.Get("user_ids", &users)
+	var res result
+	for at := 0; at < len(users); at += discord.MaxBulkBan {
+		some := users[at:min(at+discord.MaxBulkBan, len(users))]
+		var banned discord.BulkBanned
+		err := x.call(ctx, func(ctx context.Context) (err error) {
+			banned, err = x.Bot.BulkBan(ctx, x.guild, some, 0, x.reason(s))
+			return err
+		})
+		var refused *discord.APIError
+		if discord.HasCode(err, discord.CodeNobodyBanned) || errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
+			banned, err = discord.BulkBanned{Failed: some}, nil
+		}
+		if err != nil {
+			return res, err
+		}
+		if n := len(banned.Failed); n > 0 {
+			res.Left = append(res.Left, fmt.Sprintf("%d bans: banned already, or out of reach", n))
+		}
+	}
+	return res, nil
+}
