@@ -47,6 +47,7 @@ func cells() map[string][]string {
 		"golang.org/x/sync":                 {"broker", "muteproxy", "gatewayproxy", "bot", "jobs", "api", "internal"},
 		"github.com/valyala/fasthttp":       {"muteproxy", "api"},
 		"github.com/getkin/kin-openapi":     {"internal/sandbox"},
+		"filippo.io/age":                    {"jobs"},
 		"github.com/klauspost/compress":     {"gatewayproxy", "jobs", "internal/guilds", "internal/sandbox"},
 		"golang.org/x/crypto/chacha20poly1": {"muteproxy"},
 	}

@@ -1,0 +1,160 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"splashtail/jobs/backup/model"
+)
+
+// Report is what Verify found in a whole archive.
+type Report struct {
+	Manifest model.Manifest
+	Snapshot model.Snapshot
+	Counts   map[string]int // as counted; Verify has compared them with the manifest
+	Sections int
+	Size     int64 // bytes of all sections before compression
+	Messages map[model.ID]int
+}
+
+// Verify reads all of an archive, decodes every value, checks every digest, compares the counts with the manifest and
+// looks for files that something names and the archive does not have.
+func Verify(r io.Reader, o Options) (Report, error) {
+	a, err := NewReader(r, o)
+	if err != nil {
+		return Report{}, err
+	}
+	v := verifier{Report: Report{Counts: map[string]int{}, Messages: map[model.ID]int{}}, l: a.l,
+		last: map[model.ID]model.ID{}, have: map[model.FileKey]bool{}, named: map[model.FileKey]bool{}}
+	for {
+		s, err := a.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = v.take(s)
+		}
+		if err != nil {
+			return v.Report, a.fault(err)
+		}
+	}
+	v.Sections, v.Size = a.sections, a.raw
+	return v.Report, v.compare()
+}
+
+type verifier struct {
+	Report
+	l           Limits
+	structure   int64
+	last        map[model.ID]model.ID
+	have, named map[model.FileKey]bool
+	files       int
+}
+
+func (v *verifier) take(s *Section) (err error) {
+	switch {
+	case s.IsManifest():
+		v.Manifest, err = s.Manifest()
+	case s.IsStructure():
+		if v.structure += s.raw; v.structure > v.l.Structure {
+			return beyond("its structure has more than %d bytes", v.l.Structure)
+		}
+		err = s.AddTo(&v.Snapshot)
+	case s.Channel() != "":
+		err = v.messages(s)
+	case s.File() != "":
+		v.have[s.File()] = true
+		v.files++
+		_, err = io.Copy(io.Discard, s)
+	}
+	return err
+}
+
+func (v *verifier) messages(s *Section) error {
+	id := s.Channel()
+	return s.each(func(line []byte) error {
+		m, err := decodeMessage(line)
+		if err != nil {
+			return err
+		}
+		if last, ok := v.last[id]; ok && !m.ID.Before(last) {
+			return fmt.Errorf("message %s comes after %s", m.ID, last)
+		}
+		v.last[id] = m.ID
+		v.Messages[id]++
+		v.Counts["messages"]++
+		for _, f := range m.Attachments {
+			v.name(f.File)
+		}
+		return nil
+	})
+}
+
+// name remembers a file that something refers to. The number is bounded as the number of sections is.
+func (v *verifier) name(key model.FileKey) {
+	if key != "" && len(v.named) <= v.l.Sections {
+		v.named[key] = true
+	}
+}
+
+// compare holds what was counted against the manifest, and the files that are named against those that are there.
+func (v *verifier) compare() error {
+	maps.Copy(v.Counts, v.Snapshot.Counts())
+	if v.files > 0 {
+		v.Counts["files"] = v.files
+	}
+	if v.Manifest.Schema > model.Version {
+		return fmt.Errorf("%w: its contents are version %d and this program reads up to %d; update the program", ErrNewer, v.Manifest.Schema, model.Version)
+	}
+	for name := range maps.Keys(v.Counts) {
+		if v.Manifest.Counts[name] != v.Counts[name] {
+			return damaged("its manifest says %d %s, and there are %d", v.Manifest.Counts[name], name, v.Counts[name])
+		}
+	}
+	for name, n := range v.Manifest.Counts {
+		if _, ok := v.Counts[name]; !ok && n != 0 {
+			return damaged("its manifest says %d %.40s, and there are none", n, name)
+		}
+	}
+	for _, key := range FilesOf(&v.Snapshot) {
+		v.name(key)
+	}
+	var gone []string
+	for key := range v.named {
+		if !v.have[key] {
+			gone = append(gone, string(key[:min(len(key), 12)]))
+		}
+	}
+	if slices.Sort(gone); len(gone) > 0 {
+		return damaged("%d files that it names are not in it (%s)", len(gone), strings.Join(gone[:min(3, len(gone))], ", "))
+	}
+	return nil
+}
+
+// FilesOf lists the files that a snapshot names.
+func FilesOf(s *model.Snapshot) []model.FileKey {
+	all := []model.FileKey{s.Guild.Icon, s.Guild.Splash, s.Guild.Banner, s.Guild.DiscoverySplash}
+	for _, r := range s.Roles {
+		all = append(all, r.Icon)
+	}
+	for _, e := range s.Emojis {
+		all = append(all, e.File)
+	}
+	for _, e := range s.Stickers {
+		all = append(all, e.File)
+	}
+	for _, e := range s.Sounds {
+		all = append(all, e.File)
+	}
+	for _, e := range s.Events {
+		all = append(all, e.Image)
+	}
+	for _, e := range s.Webhooks {
+		all = append(all, e.Avatar)
+	}
+	return slices.DeleteFunc(all, func(k model.FileKey) bool { return k == "" })
+}
