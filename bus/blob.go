@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -65,4 +66,31 @@ func (s *Blobs) Delete(ctx context.Context, key string) error {
 		return AsError(err)
 	}
 	return nil
+}
+
+// DeleteUnder removes every blob whose key begins with the prefix, and says how many.
+func (s *Blobs) DeleteUnder(ctx context.Context, prefix string) (removed int, err error) {
+	w, err := s.store.Watch(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return 0, AsError(err)
+	}
+	var keys []string
+	for info := range w.Updates() {
+		if info == nil { // that was all
+			break
+		}
+		if !info.Deleted && strings.HasPrefix(info.Name, prefix) {
+			keys = append(keys, info.Name)
+		}
+	}
+	if err := w.Stop(); err != nil {
+		return 0, AsError(err)
+	}
+	for _, key := range keys {
+		if err := s.Delete(ctx, key); err != nil && !IsCode(err, CodeNotFound) {
+			return removed, err
+		}
+		removed++
+	}
+	return removed, ctx.Err()
 }

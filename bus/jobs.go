@@ -189,27 +189,52 @@ var errJobOver = errors.New("the job has ended")
 const watchCheck = 5 * time.Second
 
 // Watch gives h the lines of a job's log from place from on (0: all that are kept) as they come, and returns nil when
-// the job has ended and all was told, or what h returned. JobLine.Seq of the last one that h saw, and one more, is
-// where to go on later.
+// the job has ended and all was told, or what h returned. The last line has the state in which the job ended.
+// JobLine.Seq of the last one that h saw, and one more, is where to go on later.
 func (j *Jobs) Watch(ctx context.Context, g GuildID, id string, from uint64, h func(JobLine) error) error {
 	job, err := j.Get(ctx, g, id)
 	if err != nil {
 		return err
 	}
-	if job.State.Ended() {
-		return j.Log(ctx, g, id, from, h)
+	over := false
+	tell := func(d Delivery[JobLine]) error {
+		over = d.Value.State.Ended() && !d.Value.At.Before(job.Changed)
+		d.Value.Seq = d.Seq
+		return h(d.Value)
 	}
+	if job.State.Ended() {
+		err = ReadAll(ctx, j.b, JobLog(g, id), from, tell)
+	} else {
+		err = j.follow(ctx, g, id, from, func(d Delivery[JobLine]) error {
+			if err := tell(d); err != nil || !over {
+				return err
+			}
+			return errJobOver
+		})
+	}
+	if err != nil || over {
+		return err
+	}
+	// Its last line is still on its way, or was lost with the server's power.
+	if job, err = j.Get(ctx, g, id); err != nil || !job.State.Ended() {
+		return err
+	}
+	last := JobLine{V: 1, Attempt: job.Attempt, State: job.State, At: job.Finished}
+	if job.Error != nil {
+		last.Text = job.Error.Message
+	}
+	return h(last)
+}
+
+// follow gives h the lines of a job until it has ended.
+func (j *Jobs) follow(ctx context.Context, g GuildID, id string, from uint64, h func(Delivery[JobLine]) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go j.watchEnd(ctx, g, id, cancel)
-	err = Follow(ctx, j.b, Follower{Batch: 1}, JobLog(g, id), from, func(_ context.Context, ds []Delivery[JobLine]) error {
+	err := Follow(ctx, j.b, Follower{Batch: 1}, JobLog(g, id), from, func(_ context.Context, ds []Delivery[JobLine]) error {
 		for _, d := range ds {
-			d.Value.Seq = d.Seq
-			if err := h(d.Value); err != nil {
+			if err := h(d); err != nil {
 				return err
-			}
-			if d.Value.State.Ended() && d.Value.At.After(job.Changed) {
-				return errJobOver
 			}
 		}
 		return nil

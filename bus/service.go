@@ -59,7 +59,7 @@ func NewService(b *Bus, info ServiceInfo) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, b.nc.FlushTimeout(callTimeout)
+	return s, nil
 }
 
 // VerbRequest is what an operator sends to a control verb, all of it optional.
@@ -125,7 +125,7 @@ func everyInstance() micro.EndpointOpt { return micro.WithEndpointQueueGroupDisa
 
 func (s *Service) add(name, does string, whose micro.EndpointOpt, h func(context.Context, *nats.Msg) ([]byte, error)) error {
 	subject := join(rootControl, s.component, name)
-	return s.svc.AddEndpoint(name, micro.HandlerFunc(func(r micro.Request) {
+	err := s.svc.AddEndpoint(name, micro.HandlerFunc(func(r micro.Request) {
 		// micro calls on the subscription's goroutine; a slow verb must not hold the next.
 		go func() {
 			ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
@@ -143,6 +143,11 @@ func (s *Service) add(name, does string, whose micro.EndpointOpt, h func(context
 		}()
 	}), whose, micro.WithEndpointSubject(subject),
 		micro.WithEndpointMetadata(map[string]string{"does": does}))
+	if err != nil {
+		return AsError(err)
+	}
+	// The server must know of it before anybody is told that we serve.
+	return s.b.nc.FlushTimeout(callTimeout)
 }
 
 // Stop ends the service; requests under way are answered.

@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"splashtail/bus"
+)
+
+// queue is a reader of one queue.
+type queue = bus.WorkQueue[bus.JobItem]
+
+// openQueues joins the readers of all queues, the most urgent first.
+func (e *Engine) openQueues(ctx context.Context) ([]*queue, error) {
+	var all []*queue
+	for _, name := range bus.JobQueues {
+		q, err := bus.OpenWorkQueue(ctx, e.b, "jobs-"+name, bus.JobRunsOf(name), e.t.AckWait)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, q)
+	}
+	return all, nil
+}
+
+// turnEvery is how often the least urgent queue is asked first, so that it never starves.
+const turnEvery = 8
+
+// pull takes items while there are free slots and starts their runs. It takes no item that cannot start at once, so
+// nothing waits in a process that might die. It returns when all runs have ended.
+func (e *Engine) pull(ctx context.Context, queues []*queue) error {
+	slots := make(chan struct{}, e.cfg.Workers)
+	var runs sync.WaitGroup
+	// Runs live on when ctx ends, until they have ended or Timing.Drain has passed.
+	work, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	var err error
+	for round := 0; ctx.Err() == nil; round++ {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			continue
+		}
+		<-slots // only this loop fills slots, so one is free now
+		order := slices.Clone(queues)
+		if round%turnEvery == turnEvery-1 {
+			slices.Reverse(order)
+		}
+		got := 0
+		for _, q := range order {
+			free := cap(slots) - len(slots)
+			if free == 0 || ctx.Err() != nil {
+				break
+			}
+			var items []*bus.Taken[bus.JobItem]
+			if items, err = q.Take(ctx, free); err != nil {
+				break
+			}
+			got += len(items)
+			for _, item := range items {
+				slots <- struct{}{}
+				runs.Go(func() {
+					defer func() { <-slots }()
+					e.one(work, item)
+				})
+			}
+		}
+		if bus.IsCode(err, bus.CodeNotFound) {
+			break // somebody deleted the reader: the supervisor starts anew
+		}
+		if err != nil {
+			e.log.Debug("a queue cannot be read; trying again", "err", err)
+			sleep(ctx, e.t.Poll)
+		} else if got == 0 {
+			e.idle(ctx)
+		}
+	}
+	e.drain(&runs, stop)
+	return err
+}
+
+// idle waits for a hint, or for the next look without one.
+func (e *Engine) idle(ctx context.Context) {
+	t := time.NewTimer(e.t.Poll)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-e.wake:
+	case <-t.C:
+	}
+}
+
+// drain lets the runs end, stops those that take longer, and waits for them.
+func (e *Engine) drain(runs *sync.WaitGroup, stop context.CancelCauseFunc) {
+	ended := make(chan struct{})
+	go func() { runs.Wait(); close(ended) }()
+	t := time.NewTimer(e.t.Drain)
+	defer t.Stop()
+	select {
+	case <-ended:
+	case <-t.C:
+		stop(errDraining)
+		<-ended
+	}
+}

@@ -1,0 +1,315 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"splashtail/bus"
+	"splashtail/internal/secret"
+	"splashtail/jobs/work"
+)
+
+// run is a job in our hands: the work.Run that its work sees, and what keeps it ours.
+type run struct {
+	e       *Engine
+	kind    Kind
+	w       work.Work
+	item    *bus.Taken[bus.JobItem]
+	attempt int
+	notes   *notes
+	voice   *voice
+	secrets map[string]string
+	cancel  context.CancelCauseFunc
+	poke    chan struct{}
+	seen    time.Time // when we last knew for certain that the job is ours; by the beating goroutine alone
+
+	mu      sync.Mutex
+	job     bus.Job
+	rev     uint64
+	step    string
+	outcome []byte
+}
+
+func newRun(e *Engine, k Kind, w work.Work, item *bus.Taken[bus.JobItem], job bus.Job) *run {
+	r := &run{e: e, kind: k, w: w, item: item, attempt: job.Attempt, job: job, poke: make(chan struct{}, 1), seen: time.Now(), outcome: job.Outcome}
+	r.notes = newNotes(e.b, job)
+	r.voice = newVoice(e, job)
+	return r
+}
+
+// work runs a job from its claim to its end.
+func (e *Engine) work(ctx context.Context, r *run) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r.cancel = cancel
+	e.mu.Lock()
+	e.running[r.job.ID] = r
+	e.mu.Unlock()
+	gauge := e.m.running.WithLabelValues(string(r.kind.Name))
+	gauge.Inc()
+	begun := time.Now()
+	beating, quiet := context.WithCancel(context.WithoutCancel(ctx))
+	var beat sync.WaitGroup
+	beat.Go(func() { r.beat(beating) })
+	err := r.do(ctx)
+	r.voice.flush()
+	r.finish(ctx, err)
+	quiet()
+	beat.Wait()
+	gauge.Dec()
+	e.m.took.WithLabelValues(string(r.kind.Name)).Observe(time.Since(begun).Seconds())
+	e.mu.Lock()
+	delete(e.running, r.job.ID)
+	e.mu.Unlock()
+	e.hint()
+}
+
+// do loads what earlier attempts left and does the work.
+func (r *run) do(ctx context.Context) (err error) {
+	if !r.job.Deadline.IsZero() {
+		var stop context.CancelFunc
+		ctx, stop = context.WithDeadlineCause(ctx, r.job.Deadline, errDeadline)
+		defer stop()
+	}
+	if err := r.notes.load(ctx); err != nil {
+		return r.noteError(err)
+	}
+	if r.secrets, err = r.e.openSecrets(ctx, r.job); err != nil {
+		return err
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = bus.Errorf(bus.CodeInternal, "panic", "the work panicked: %v", p)
+			r.e.log.Error("the work of a job panicked", "job", r.job.ID, "kind", string(r.job.Kind), "err", err, "stack", string(debug.Stack()))
+		}
+	}()
+	if err := r.w.Run(ctx, r); err != nil {
+		if ctx.Err() != nil && !errors.Is(err, work.ErrLost) {
+			return errors.Join(context.Cause(ctx), err)
+		}
+		return err
+	}
+	return nil
+}
+
+var errDeadline = errors.New("the time for this job is over")
+
+// look makes the next beat happen at once.
+func (r *run) look() {
+	select {
+	case r.poke <- struct{}{}:
+	default:
+	}
+}
+
+// beat says that we live, and notices that somebody cancelled the job or has taken it over.
+func (r *run) beat(ctx context.Context) {
+	tick := time.NewTicker(r.e.t.Beat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.poke:
+		case <-tick.C:
+			r.e.settle(r.item.Keep())
+			r.voice.flush()
+		}
+		r.check(ctx)
+	}
+}
+
+// check compares the record with what we hold.
+func (r *run) check(ctx context.Context) {
+	ctx, stop := context.WithTimeout(ctx, r.e.t.Beat)
+	defer stop()
+	rec, err := r.e.records.Get(ctx, bus.JobKey(r.job.Guild, r.job.ID))
+	switch {
+	case err == nil && r.holds(rec.Value):
+		r.seen = time.Now()
+		if rec.Value.Cancel != nil {
+			r.cancel(errCancelled)
+		}
+	case err == nil || bus.IsCode(err, bus.CodeNotFound):
+		r.cancel(work.ErrLost)
+	case time.Since(r.seen) > r.e.t.AckWait && ctx.Err() == nil:
+		// Nobody has heard of us for so long that another worker may have it.
+		r.cancel(work.ErrLost)
+	}
+}
+
+// holds says whether a record is that of our attempt.
+func (r *run) holds(job bus.Job) bool { return job.State == bus.JobRunning && job.Attempt == r.attempt }
+
+// update changes the record, as long as the job is ours.
+func (r *run) update(ctx context.Context, change func(*bus.Job)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.updateLocked(ctx, change)
+}
+
+func (r *run) updateLocked(ctx context.Context, change func(*bus.Job)) error {
+	key := bus.JobKey(r.job.Guild, r.job.ID)
+	for try := 0; ; try++ {
+		next := r.job
+		next.Files, next.Tries = slices.Clone(next.Files), slices.Clone(next.Tries)
+		change(&next)
+		rev, err := r.e.records.Update(ctx, key, next, r.rev)
+		if err == nil {
+			r.job, r.rev = next, rev
+			return nil
+		}
+		if !bus.IsCode(err, bus.CodeConflict) && !bus.IsCode(err, bus.CodeUnavailable) || try == 5 {
+			return err
+		}
+		rec, gerr := r.e.records.Get(ctx, key)
+		switch {
+		case gerr != nil && !bus.IsCode(gerr, bus.CodeNotFound):
+			sleep(ctx, 100*time.Millisecond<<try)
+		case gerr == nil && r.holds(rec.Value):
+			r.job, r.rev = rec.Value, rec.Revision // a wish to cancel, or our own write whose answer was lost
+		case gerr == nil && rec.Value.Attempt == r.attempt && rec.Value.State == next.State && !rec.Value.Changed.Before(next.Changed):
+			r.job, r.rev = rec.Value, rec.Revision
+			return nil // our own last write, whose answer was lost
+		default:
+			r.cancel(work.ErrLost)
+			return work.ErrLost
+		}
+	}
+}
+
+// Job implements work.Run.
+func (r *run) Job() work.Job {
+	return work.Job{ID: r.job.ID, Kind: r.job.Kind, Guild: r.job.Guild, By: r.job.By, Attempt: r.attempt, SubmittedAt: r.job.Submitted}
+}
+
+// Noted implements work.Run.
+func (r *run) Noted(key string, v any) (bool, error) { return r.notes.get(key, v) }
+
+// Note implements work.Run.
+func (r *run) Note(ctx context.Context, key string, v any) error {
+	if ctx.Err() != nil && errors.Is(context.Cause(ctx), work.ErrLost) {
+		return work.ErrLost
+	}
+	return r.noteError(r.notes.put(ctx, key, v))
+}
+
+func (r *run) noteError(err error) error {
+	if errors.Is(err, work.ErrLost) {
+		r.cancel(work.ErrLost)
+	}
+	return err
+}
+
+// stepKey is the note that says that a step is finished.
+func stepKey(name string) string { return "step/" + name }
+
+// Step implements work.Run.
+func (r *run) Step(ctx context.Context, name string, f func(ctx context.Context) error) error {
+	var done bool
+	if _, err := r.notes.get(stepKey(name), &done); err != nil || done {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.step = name
+	r.mu.Unlock()
+	r.voice.phase(name)
+	if err := f(ctx); err != nil {
+		return err
+	}
+	return r.Note(ctx, stepKey(name), true)
+}
+
+// Say implements work.Run.
+func (r *run) Say(level work.Level, format string, args ...any) {
+	r.voice.say(level, fmt.Sprintf(format, args...))
+}
+
+// Progress implements work.Run.
+func (r *run) Progress(done, total int) { r.voice.progress(done, total) }
+
+// Waiting implements work.Run.
+func (r *run) Waiting(until time.Time, why string) { r.voice.waiting(until, why) }
+
+// Secret implements work.Run.
+func (r *run) Secret(name string) (secret.Value, bool) {
+	v, ok := r.secrets[name]
+	return secret.New(v), ok
+}
+
+// maxFiles bounds the files of a job.
+const maxFiles = 64
+
+// Put implements work.Run. The file is stored under a key of this attempt and counts when the record names it, so a
+// worker that has lost the job replaces nothing.
+func (r *run) Put(ctx context.Context, name string, from io.Reader) (int64, error) {
+	if !work.GoodName(name) {
+		return 0, fmt.Errorf("%q is no name of a file: letters, digits, dots, - and _, at most 128", name)
+	}
+	key := fmt.Sprintf("%s/%s/%d/%s", r.job.Guild, r.job.ID, r.attempt, name)
+	info, err := r.e.files.Put(ctx, key, from)
+	if err != nil {
+		return 0, err
+	}
+	old := ""
+	err = r.update(ctx, func(job *bus.Job) {
+		f := bus.JobFile{Name: name, Size: int64(info.Size), Digest: info.Digest, Key: key}
+		i := slices.IndexFunc(job.Files, func(f bus.JobFile) bool { return f.Name == name })
+		switch {
+		case i < 0 && len(job.Files) < maxFiles:
+			job.Files = append(job.Files, f)
+		case i >= 0:
+			old, job.Files[i] = job.Files[i].Key, f
+		}
+	})
+	if err != nil {
+		return 0, err
+	}
+	if old != "" && old != key {
+		if err := r.e.files.Delete(ctx, old); err != nil {
+			r.e.log.Debug("a replaced file stays until its job expires", "job", r.job.ID, "err", err)
+		}
+	}
+	return int64(info.Size), nil
+}
+
+// Open implements work.Run. The key is built from this job's guild, whatever the name says.
+func (r *run) Open(ctx context.Context, job, name string) (io.ReadCloser, error) {
+	if job == r.job.ID {
+		r.mu.Lock()
+		i := slices.IndexFunc(r.job.Files, func(f bus.JobFile) bool { return f.Name == name })
+		var key string
+		if i >= 0 {
+			key = r.job.Files[i].Key
+		}
+		r.mu.Unlock()
+		if key == "" {
+			return nil, bus.Errorf(bus.CodeNotFound, "no_file", "the job %s has no file %s", job, name)
+		}
+		f, _, err := r.e.files.Open(ctx, key)
+		return f, err
+	}
+	f, _, err := r.e.jobs.OpenFile(ctx, r.job.Guild, job, name)
+	return f, err
+}
+
+// Outcome implements work.Run.
+func (r *run) Outcome(v any) error {
+	data, err := encode(v)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.outcome = data
+	return nil
+}
