@@ -27,6 +27,8 @@ type ApplicationSpec struct {
 	// MembersIntent is the privileged switch that GET /guilds/{id}/members needs. It, PresenceIntent and MessageContentIntent
 	// let the bot ask for those intents on the gateway.
 	MembersIntent, PresenceIntent, MessageContentIntent bool
+	// WithoutMFA says that the bot's owner has no second factor: guilds that ask for one (SetMFA) refuse the bot's moderation.
+	WithoutMFA bool
 }
 
 type tokenHash [sha256.Size]byte
@@ -45,6 +47,7 @@ type application struct {
 	membersIntent bool
 	presences     bool // the privileged switch
 	contentIntent bool
+	noFactor      bool // the owner has no second one
 	revoked       bool
 	commands      map[ID]*command
 	creates       map[ID]creates // by guild; zero = global
@@ -74,7 +77,7 @@ func (d *Discord) AddApplication(spec ApplicationSpec) (Application, error) {
 	}
 	a := &application{
 		hash: hashToken(spec.Token), membersIntent: spec.MembersIntent, presences: spec.PresenceIntent,
-		contentIntent: spec.MessageContentIntent, commands: map[ID]*command{}, creates: map[ID]creates{},
+		contentIntent: spec.MessageContentIntent, noFactor: spec.WithoutMFA, commands: map[ID]*command{}, creates: map[ID]creates{},
 	}
 	if d.tokens[a.hash] != nil {
 		return Application{}, fmt.Errorf("sandbox: token %s belongs to another application; none was added", a.hash.short())

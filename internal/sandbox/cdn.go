@@ -77,9 +77,46 @@ func (c *cdn) signed(path string, q url.Values, now time.Time) bool {
 	return err == nil && now.Unix() < until && hmac.Equal([]byte(q.Get("hm")), []byte(c.mac(path, ex, is)))
 }
 
-// cdnRoutes is the one row for files. No path below /api matches it; isCDN does.
+// cdnRoutes are the one row for files, which no path below /api matches but isCDN does, and the one for their URLs.
 func cdnRoutes() []route {
-	return []route{{method: "GET", pattern: "cdn/{path}", open: true, handle: getFile}}
+	return []route{
+		{method: "GET", pattern: "cdn/{path}", open: true, handle: getFile},
+		{method: "POST", pattern: "/attachments/refresh-urls", bucket: "refresh-urls", limit: per(5, 5*time.Second), handle: refreshURLs},
+	}
+}
+
+// maxRefresh is how many URLs one request renews.
+const maxRefresh = 50
+
+type refreshedURL struct {
+	Original  string `json:"original"`
+	Refreshed string `json:"refreshed"`
+}
+
+// refreshURLs signs URLs of attachments anew, whether they have run out or not. Discord has the route and does not document
+// it; that there are at most 50 is what clients have seen.
+func refreshURLs(c *call) (any, *apiError) {
+	keys, err := c.objectBody(false)
+	if err != nil {
+		return nil, err
+	}
+	var urls field[[]string]
+	var bad formErrors
+	read(&bad, keys, "attachment_urls", &urls, asTexts(maxRefresh, 2048))
+	required(&bad, "attachment_urls", urls)
+	list := []refreshedURL{}
+	for i, text := range urls.value {
+		u, err := url.Parse(text)
+		if err != nil || !strings.HasPrefix(u.Path, "/attachments/") {
+			bad.add("ATTACHMENT_URL_INVALID", "Not the URL of an attachment", "attachment_urls", strconv.Itoa(i))
+			continue
+		}
+		list = append(list, refreshedURL{text, c.d.cdn.sign(u.Path, c.now)})
+	}
+	if err := bad.err(); err != nil {
+		return nil, err
+	}
+	return map[string][]refreshedURL{"refreshed_urls": list}, nil
 }
 
 // cdnFolders are the first parts of the paths of files.

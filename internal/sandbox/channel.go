@@ -213,6 +213,8 @@ func (c *call) guildChannelWith(p Permissions) (*channel, *guild, *member, *apiE
 		return nil, nil, nil, onDirectChannel()
 	case !g.channelPermissions(me, ch, c.now).Has(p):
 		return nil, nil, nil, missingPermissions()
+	case c.lacksFactor(g, p):
+		return nil, nil, nil, factorNeeded()
 	}
 	return ch, g, me, nil
 }

@@ -18,6 +18,9 @@ func (d *Discord) controlActs(mux *http.ServeMux) {
 	mux.Handle("POST /sandbox/interactions", answering(d.controlInteract))
 	mux.Handle("POST /sandbox/guilds/{guild}/attacks/{kind}", answering(d.controlAttack))
 	mux.Handle("GET /sandbox/guilds/{guild}/snapshot", answering(d.controlSnapshot))
+	mux.Handle("GET /sandbox/guilds/{guild}/history", answering(d.controlHistory))
+	mux.Handle("POST /sandbox/guilds", answering(d.controlGenerate))
+	mux.Handle("POST /sandbox/guilds/{guild}/wreck", answering(d.controlWreck))
 	mux.Handle("GET /sandbox/channels/{channel}/messages", answering(d.controlMessages))
 }
 

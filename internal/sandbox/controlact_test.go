@@ -34,6 +34,10 @@ func TestControlActs(t *testing.T) {
 		{"GET", "/channels/{text}/messages", ``, 200, `hi all`},
 		{"GET", "/guilds/{g}/snapshot", ``, 200, `"name":"made here"`},
 		{"GET", "/guilds/5/snapshot", ``, 400, `no guild`},
+		{"GET", "/guilds/{g}/history", ``, 200, `hi all`},
+		{"POST", "/guilds", `{"seed":1,"size":"small","messages":50}`, 200, `"messages":50`},
+		{"POST", "/guilds", `{"size":"vast"}`, 400, `no guild was made`},
+		{"POST", "/guilds/{g}/wreck", `{"delete":1}`, 200, `deleted`},
 		{"PUT", "/limits", `{"other":{"requests":1,"window_ms":60000},"channel_rename":{"requests":1,"window_ms":60000}}`, 204, ``},
 	} {
 		status, body := control(t, client, step.method, root+d.fill(step.path), d.fill(step.body))

@@ -120,6 +120,9 @@ func onboardingNotReady(on bool) *apiError {
 	}
 	return fail(http.StatusBadRequest, 350000, "Cannot enable onboarding, requirements are not met")
 }
+func factorNeeded() *apiError {
+	return fail(http.StatusForbidden, 60003, "Two factor is required for this operation")
+}
 func onSystemMessage() *apiError {
 	return fail(http.StatusForbidden, 50021, "Cannot execute action on a system message")
 }

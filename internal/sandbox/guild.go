@@ -104,6 +104,8 @@ func (c *call) guildWith(p Permissions) (*guild, *member, *apiError) {
 		return nil, nil, err
 	case !g.basePermissions(me, c.now).Has(p):
 		return nil, nil, missingPermissions()
+	case c.lacksFactor(g, p):
+		return nil, nil, factorNeeded()
 	}
 	return g, me, nil
 }

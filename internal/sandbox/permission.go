@@ -135,6 +135,15 @@ func (g *guild) channelPermissions(m *member, c *channel, now time.Time) Permiss
 	return p
 }
 
+// guarded are the permissions that a guild can bind to a second factor.
+const guarded = KickMembers | BanMembers | Administrator | ManageChannels | ManageGuild | ManageMessages | ManageRoles |
+	ManageWebhooks | ManageExpressions | ManageThreads
+
+// lacksFactor says whether a guild refuses a bot because its owner has no second factor.
+func (c *call) lacksFactor(g *guild, p Permissions) bool {
+	return g.mfa && p&guarded != 0 && c.app != nil && c.app.noFactor
+}
+
 // mayGrant says whether a member may put these bits into a role: it has to hold them itself, time-out or not.
 func (g *guild) mayGrant(m *member, p Permissions) bool { return g.rolePermissions(m).Has(p) }
 

@@ -153,6 +153,10 @@ func (r *rest) files() {
 		}
 	}
 	signed := files[1].(map[string]any)["url"].(string)
+	renewed := r.w.do(request{method: "POST", path: "/attachments/refresh-urls", body: string(rawJSON(Fields{"attachment_urls": []string{signed}}))})
+	if renewed.Status != 200 {
+		r.t.Errorf("refresh: %d %s", renewed.Status, renewed.Body)
+	}
 	plain, _, _ := strings.Cut(signed, "?")
 	for _, path := range []string{plain, strings.Replace(signed, "hm=", "hm=0", 1), strings.Replace(signed, "ex=", "ex=f", 1), root + r.fill("/icons/{g}/0000.png"), root + "/emojis/7.png", root + "/attachments/"} {
 		if status, got := r.fetch(path); status != 404 {

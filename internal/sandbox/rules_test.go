@@ -280,7 +280,8 @@ func rulesOfCommands() []rule {
 func TestRules(t *testing.T) {
 	for family, rules := range map[string][]rule{
 		"roles": rulesOfRoles(), "channels": rulesOfChannels(), "members": rulesOfMembers(), "guilds": rulesOfGuilds(),
-		"messages": rulesOfMessages(), "commands": rulesOfCommands(),
+		"messages": rulesOfMessages(), "commands": rulesOfCommands(), "threads": rulesOfThreads(),
+		"expressions": rulesOfExpressions(), "communities": rulesOfCommunities(),
 	} {
 		for _, c := range rules {
 			t.Run(family+"/"+c.name, func(t *testing.T) {
@@ -316,7 +317,8 @@ func (r *rest) everything() []any {
 	for _, m := range r.w.Messages(r.w.text) {
 		texts = append(texts, string(m.JSON))
 	}
-	return []any{s, texts, len(r.w.AuditLog(r.w.guild)), r.w.Commands(r.w.bot.ID, 0)}
+	h, _ := r.w.History(r.w.guild)
+	return []any{s, h, texts, len(r.w.AuditLog(r.w.guild)), r.w.Commands(r.w.bot.ID, 0)}
 }
 
 // TestRenameLimit: the third rename in ten minutes is a 429 although the bucket shows requests left; other keys still work.
