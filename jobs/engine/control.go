@@ -29,6 +29,7 @@ func (e *Engine) serve(ctx context.Context) (*bus.Service, error) {
 		bus.Answer(s, bus.JobSubmitCall(), "Take a job in", submitted, e.Submit),
 		bus.Answer(s, bus.JobCancelCall(), "End a job", asked, e.cancelJob),
 		bus.Answer(s, bus.JobRetryCall(), "Let a job go on from the step in which it ended", asked, e.retryJob),
+		bus.Answer(s, bus.JobRemoveCall(), "Remove a job that has ended, with its files", asked, e.removeJob),
 		bus.Answer(s, bus.JobPauseCall(), "Keep jobs of a kind from being begun", asked, e.pause),
 		bus.Answer(s, bus.JobResumeCall(), "End a pause", asked, e.resume),
 		bus.Answer(s, bus.JobScheduleCall(), "Set or remove a schedule", scheduled, e.SetSchedule),
