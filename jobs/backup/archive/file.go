@@ -37,6 +37,10 @@ func (w *Writer) File(r io.Reader, most int64) (model.FileKey, int64, error) {
 	if err != nil {
 		return "", src.n, &SourceError{err}
 	}
+	// Before anything is packed: lines that wait are packed through the same buffer.
+	if err := w.flush(); err != nil {
+		return "", src.n, err
+	}
 	var e entry
 	var body io.Reader
 	if len(head) <= memoryFile {
@@ -73,9 +77,6 @@ func (w *Writer) File(r io.Reader, most int64) (model.FileKey, int64, error) {
 func (w *Writer) keep(key model.FileKey, e entry, body io.Reader) (model.FileKey, int64, error) {
 	if w.files[key] {
 		return key, e.raw, nil
-	}
-	if err := w.flush(); err != nil {
-		return "", e.raw, err
 	}
 	if err := w.put(e, body); err != nil {
 		return "", e.raw, err

@@ -128,7 +128,7 @@ type unpacker struct {
 
 func newUnpacker(l Limits) (*unpacker, error) {
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxMemory(uint64(chunkMost(l))), zstd.WithDecoderMaxWindow(window))
+		zstd.WithDecoderMaxMemory(uint64(max(chunkMost(l), window))), zstd.WithDecoderMaxWindow(window)) // less than a window refuses every frame
 	if err != nil {
 		return nil, err
 	}
