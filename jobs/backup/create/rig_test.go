@@ -21,6 +21,8 @@ import (
 type rig struct {
 	*sandbox.Discord
 	t     *testing.T
+	api   string
+	base  string // of the sandbox
 	app   sandbox.Application
 	guild sandbox.ID
 	owner sandbox.ID
@@ -65,12 +67,29 @@ func bare(t *testing.T, limits sandbox.Limits) *rig {
 		}
 	}))
 	t.Cleanup(srv.Close)
-	c := must(discord.NewLimitedClient(srv.URL+"/api/v10", discord.NewLimiter(discord.LimiterConfig{})))(t)
-	t.Cleanup(c.Close)
+	r.base, r.api = srv.URL, srv.URL+"/api/v10"
 	cdn := must(discord.NewCDN(srv.URL))(t)
 	t.Cleanup(cdn.Close)
-	r.tools = Tools{Bot: c.Bot(secret.New(r.app.Token)), CDN: cdn.Patient(2 * time.Second), TempDir: t.TempDir()}
+	r.tools = Tools{CDN: cdn.Patient(2 * time.Second), TempDir: t.TempDir()}
+	r.rebot(r.app)
 	return r
+}
+
+// rebot makes another application the one that reads.
+func (r *rig) rebot(app sandbox.Application) {
+	c := must(discord.NewLimitedClient(r.api, discord.NewLimiter(discord.LimiterConfig{})))(r.t)
+	r.t.Cleanup(c.Close)
+	r.tools.Bot = c.Bot(secret.New(app.Token))
+}
+
+// created is the id in an answer.
+func created(t *testing.T, raw json.RawMessage) sandbox.ID {
+	t.Helper()
+	var v struct{ ID sandbox.ID }
+	if err := json.Unmarshal(raw, &v); err != nil || v.ID == 0 {
+		t.Fatalf("%s: %v", raw, err)
+	}
+	return v.ID
 }
 
 // plain is an empty guild whose bot has a role with these permissions.
@@ -151,5 +170,5 @@ func (o opened) total() int {
 	return n
 }
 
-// ids is the type that discordgo and the model write ids in.
+// id is an id as backups write it.
 func id(i sandbox.ID) model.ID { return model.ID(i.String()) }

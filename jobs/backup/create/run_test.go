@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -29,6 +31,7 @@ type fakeRun struct {
 	puts    map[string]int
 	log     []string
 	outcome json.RawMessage
+	dir     string // where files are; empty: in memory
 }
 
 func newRun(t *testing.T, guild bus.GuildID) *fakeRun {
@@ -100,6 +103,9 @@ func (r *fakeRun) Put(ctx context.Context, name string, from io.Reader) (int64, 
 	if err := r.crash("put", name); err != nil {
 		return 0, err
 	}
+	if r.dir != "" {
+		return r.putFile(name, from)
+	}
 	data, err := io.ReadAll(from)
 	if err == nil {
 		err = ctx.Err()
@@ -117,9 +123,21 @@ func (r *fakeRun) Put(ctx context.Context, name string, from io.Reader) (int64, 
 	return int64(len(data)), nil
 }
 
+func (r *fakeRun) putFile(name string, from io.Reader) (int64, error) {
+	f, err := os.Create(filepath.Join(r.dir, name))
+	if err != nil {
+		return 0, err
+	}
+	n, err := io.Copy(f, from)
+	return n, errors.Join(err, f.Close())
+}
+
 func (r *fakeRun) Open(_ context.Context, job, name string) (io.ReadCloser, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.dir != "" {
+		return os.Open(filepath.Join(r.dir, name))
+	}
 	data, ok := r.files[name]
 	if !ok || job != r.job.ID {
 		return nil, errors.New("no such file")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"time"
 
@@ -49,10 +50,14 @@ func newTaking(ctx context.Context, r work.Run, t Tools, args bus.BackupArgs, pr
 		return nil, err
 	case ok:
 		k.key, err = archive.OpenPartKey(sealed, k.pass)
-		return k, err
+	default:
+		k.key, err = archive.NewPartKey(k.pass)
 	}
-	if k.key, err = archive.NewPartKey(k.pass); err != nil {
-		return nil, err
+	if !k.pass.IsZero() {
+		runtime.GC() // stretching the password took 32 MiB, and will again for the archive: not both at once
+	}
+	if err != nil || ok {
+		return k, err
 	}
 	return k, r.Note(ctx, k.name("key"), k.key.Sealed())
 }
