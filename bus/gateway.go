@@ -99,6 +99,7 @@ type GuildSnapshot struct {
 	Unavailable bool   `json:"unavailable,omitempty"` // an outage; Data is what was known before, or empty
 	Data        []byte `json:"data"`                  // zstd-compressed JSON of GUILD_CREATE's d
 	Gone        []byte `json:"gone,omitempty"`        // zstd-compressed JSON of what was deleted lately, as guilds.Remains
+	Roster      []byte `json:"roster,omitempty"`      // zstd-compressed JSON of who has which roles; see internal/guilds
 }
 
 // UpstreamKey names a shard's records: <number of shards>.<shard>.

@@ -42,7 +42,7 @@ func TestPayloadsKeepTheirWireForm(t *testing.T) {
 		"downstream_session": bus.DownstreamSession{V: 1, Shard: 0, Shards: 1, Ours: 1, Intents: 513, Version: 10, Token: "hash", Epoch: "abc", Base: 5, Since: at, Burst: 3,
 			Parts: []bus.DownstreamPart{{Session: "s", From: 7, Base: 4}}, Mark: bus.DownstreamMark{Sent: 9, Number: 11, Place: 14}, Voice: []bus.GuildID{1}, Asked: []bus.DownstreamNonce{{Ours: "o", Theirs: "t"}}},
 		"gateway_send":   bus.GatewaySend{V: 1, Op: 4, Data: json.RawMessage(`{}`), From: "ab12"},
-		"guild_snapshot": bus.GuildSnapshot{V: 1, Shard: 0, Epoch: "abc", Stream: 9, Created: 5, Unavailable: true, Data: []byte("zstd"), Gone: []byte("zstd")},
+		"guild_snapshot": bus.GuildSnapshot{V: 1, Shard: 0, Epoch: "abc", Stream: 9, Created: 5, Unavailable: true, Data: []byte("zstd"), Gone: []byte("zstd"), Roster: []byte("zstd")},
 		"deed":           bus.Deed{V: 1, ID: 5, Guild: 1, Actor: 2, Type: 12, Target: "3", Changes: json.RawMessage(`[]`), Options: json.RawMessage(`{}`), Reason: "r", Before: json.RawMessage(`{}`), Members: []string{"4"}, Overwrites: map[string]json.RawMessage{"6": json.RawMessage(`{}`)}, Children: []string{"7"}, Settings: []string{"9"}, Order: []string{"8"}, At: at},
 		"incident": bus.Incident{V: 1, ID: "i1", Guild: 1, Actor: 2, Since: at, Until: at, Cause: "c", By: 3, At: at,
 			Undo: &bus.Undo{By: 3, At: at, Plan: json.RawMessage(`[]`), Hash: "h", Next: 1, Made: map[string]string{"5": "6"}, Fails: []string{"f"}, Done: at}},

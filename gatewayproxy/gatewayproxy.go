@@ -11,6 +11,7 @@ package gatewayproxy
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,6 +28,7 @@ import (
 	"splashtail/gatewayproxy/rest"
 	"splashtail/gatewayproxy/upstream"
 	"splashtail/internal/discord"
+	"splashtail/internal/gateway"
 	"splashtail/internal/guilds"
 	"splashtail/internal/secret"
 )
@@ -91,7 +93,7 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Proxy, error) {
 		return nil, err
 	}
 	p := &Proxy{cfg: cfg, b: b, log: log, client: client, ready: make(chan struct{})}
-	p.store = guilds.New(guilds.Config{Instance: cfg.Instance}, b, log)
+	p.store = guilds.New(guilds.Config{Instance: cfg.Instance, Ask: p.askMembers}, b, log)
 	p.up, err = upstream.New(upstream.Config{
 		Token: cfg.Token, Client: client, GatewayURL: cfg.GatewayURL, Shards: cfg.Shards, Only: cfg.Only, Intents: cfg.Intents,
 		RedisAddr: cfg.RedisAddr, RedisUser: cfg.RedisUser, RedisPass: cfg.RedisPass,
@@ -113,6 +115,17 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Proxy, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// askMembers sends a request for the members of a guild, by whichever process holds the
+// shard. Without the members intent Discord would end the session.
+func (p *Proxy) askMembers(ctx context.Context, shard int, request json.RawMessage) error {
+	shards := p.up.Shards()
+	if shards == 0 || p.up.Intents()&gateway.IntentGuildMembers == 0 {
+		return bus.Errorf(bus.CodeDenied, "no_intent", "the bot is not known to be allowed to list members; nothing was asked")
+	}
+	_, err := bus.Do(ctx, p.b, bus.GatewaySendCall(shards, shard), bus.GatewaySend{V: 1, Op: gateway.OpRequestGuildMembers, Data: request, From: "guilds"})
+	return err
 }
 
 // gatewayURL is where the sender of a request finds our gateway: where it sent it to.

@@ -5,6 +5,8 @@ package bottest
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"splashtail/bus"
 	"splashtail/bus/bustest"
 	"splashtail/internal/discord"
+	"splashtail/internal/guilds"
 	"splashtail/internal/sandbox"
 	"splashtail/internal/secret"
 )
@@ -28,6 +31,9 @@ type World struct {
 	Guild, Text                  sandbox.ID
 	Jail, ModRole, BotRole       sandbox.ID // lowest first
 	Owner, Mod, OtherMod, Member sandbox.ID
+
+	mu      sync.Mutex
+	session *discordgo.Session // of Feed, once it shows the guild
 }
 
 // BotPermissions are what the bot is invited with.
@@ -75,6 +81,27 @@ func run(t testing.TB, f func(context.Context) error) {
 
 // Run runs a service until the test ends.
 func (w *World) Run(f func(context.Context) error) { run(w.T, f) }
+
+// Stored keeps the guilds as gatewayproxy does and gives a reader of them.
+func (w *World) Stored() *guilds.Reader {
+	s := guilds.New(guilds.Config{Instance: "test", WriteEvery: 20 * time.Millisecond, Ask: w.askMembers}, w.Bus, bustest.Log(w.T))
+	w.Run(s.Run)
+	return guilds.NewReader(w.Bus, w.Self)
+}
+
+// askMembers sends a request for members over the session of Feed.
+func (w *World) askMembers(_ context.Context, _ int, request json.RawMessage) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.session == nil {
+		return errors.New("there is no session yet")
+	}
+	var q struct{ Nonce string }
+	if err := json.Unmarshal(request, &q); err != nil {
+		return err
+	}
+	return w.session.RequestGuildMembers(w.Guild.String(), "", 0, q.Nonce, false)
+}
 
 // OK ends the test on an error.
 func (w *World) OK(err error) {
@@ -126,6 +153,29 @@ func (w *World) Feed() {
 	case <-ready:
 	case <-time.After(20 * time.Second):
 		w.T.Fatal("the gateway did not show the guild within 20 s")
+	}
+	w.mu.Lock()
+	w.session = s
+	w.mu.Unlock()
+}
+
+// Everybody waits until a reader knows all members with roles.
+func (w *World) Everybody(r *guilds.Reader) {
+	w.T.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(20 * time.Second); ; {
+		v, err := r.At(w.T.Context(), w.GuildID(), guilds.Mark{})
+		if err == nil {
+			if _, all := v.WithRoles(); all {
+				return
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			w.T.Fatalf("the members were not known within 20 s: %v", err)
+		}
 	}
 }
 

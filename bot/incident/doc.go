@@ -5,8 +5,9 @@
 // and a time, a plan of what would take it back; and, once somebody approved it, its
 // execution.
 //
-// Read in this order: image.go (what a guild looks like now), recorder.go (entries become
-// deeds), gather.go, plan.go, inverse.go and diff.go (deeds become a plan, without touching
-// anything), state.go (what Discord says now), book.go (who opens and approves), undo.go
-// and step.go (carrying it out), follow.go (what goes on by itself), pardon.go.
+// Read in this order: image.go (what a guild looks like now), recorder.go with recall.go
+// (entries become deeds), gather.go, plan.go, inverse.go and diff.go (deeds become a plan,
+// without touching anything), state.go (what Discord says now), book.go (who opens and
+// approves), undo.go and step.go (carrying it out), follow.go (what goes on by itself),
+// pardon.go.
 package incident

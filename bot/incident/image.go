@@ -183,23 +183,26 @@ func (im *image) setMembers(chunk json.RawMessage) {
 
 // deleted moves a channel or role to what is gone. data is what the event says of it.
 func (im *image) deleted(id string, isRole bool, data object) {
-	if _, done := im.gone[id]; done {
-		return
+	if _, done := im.gone[id]; !done {
+		r := im.remainsOf(id, isRole)
+		if data != nil && r.object == nil {
+			r.object = data
+		}
+		im.keep(id, r)
 	}
-	r := im.remainsOf(id, isRole)
-	if data != nil && r.object == nil {
-		r.object = data
-	}
-	if len(im.goneLine) >= maxGone {
-		delete(im.gone, im.goneLine[0])
-		im.goneLine = im.goneLine[1:]
-	}
-	im.gone[id], im.goneLine = r, append(im.goneLine, id)
 	delete(im.roles, id)
 	delete(im.channels, id)
 	delete(im.lostOverwrites, id)
 	delete(im.lostChildren, id)
 	delete(im.lostSettings, id)
+}
+
+func (im *image) keep(id string, r remains) {
+	if len(im.goneLine) >= maxGone {
+		delete(im.gone, im.goneLine[0])
+		im.goneLine = im.goneLine[1:]
+	}
+	im.gone[id], im.goneLine = r, append(im.goneLine, id)
 }
 
 // remainsOf is what a channel or role is at this moment, or was when it was deleted.

@@ -9,6 +9,7 @@ import (
 
 	"splashtail/bot/limits"
 	"splashtail/bus"
+	"splashtail/internal/guilds"
 )
 
 // Discord's action types of the audit log that are read here.
@@ -48,29 +49,30 @@ const typeCategory = 4
 type Recorder struct {
 	b   *bus.Bus
 	log *slog.Logger
-	// whole gives a guild as GUILD_CREATE would show it, for one whose events come
-	// without having been seen whole; nil: such a guild begins empty.
-	whole func(context.Context, bus.GuildID) (json.RawMessage, error)
-	// people gives a guild's members, whom GUILD_CREATE does not show; nil: who had a
-	// deleted role is known only of those whom an event showed.
-	people func(context.Context, bus.GuildID) ([]json.RawMessage, error)
+	cfg RecorderConfig
 
 	mu     sync.Mutex
 	guilds map[bus.GuildID]*image
 }
 
-// RecorderConfig says where a recorder learns what events do not tell. Both may be nil.
+// RecorderConfig says where a recorder learns what events do not tell. Everything may be
+// nil: then a guild begins empty.
 type RecorderConfig struct {
-	// Whole gives a guild as GUILD_CREATE would show it, for one whose events come without
-	// that.
+	// Stored gives a guild as the gateway has shown it up to an event and on, with what was
+	// deleted in it lately: that it was before we came is known of nobody else. See
+	// guilds.Reader.At.
+	Stored func(context.Context, bus.GuildID, guilds.Mark) (guilds.View, error)
+	// Whole gives a guild as GUILD_CREATE would show it, for one that is not stored.
 	Whole func(context.Context, bus.GuildID) (json.RawMessage, error)
-	// People gives a guild's members as Discord's objects; see PeopleOf.
+	// People gives a guild's members as Discord's objects, for one of which not all are
+	// known; see PeopleOf. Without, who had a deleted role is known only of those whom
+	// GUILD_CREATE or an event showed.
 	People func(context.Context, bus.GuildID) ([]json.RawMessage, error)
 }
 
 // NewRecorder makes a recorder.
 func NewRecorder(cfg RecorderConfig, b *bus.Bus, log *slog.Logger) *Recorder {
-	return &Recorder{b: b, log: log, whole: cfg.Whole, people: cfg.People, guilds: map[bus.GuildID]*image{}}
+	return &Recorder{b: b, log: log, cfg: cfg, guilds: map[bus.GuildID]*image{}}
 }
 
 // Handle takes one event. Events of a guild come in order and one after the other; one
@@ -83,13 +85,17 @@ func (r *Recorder) Handle(ctx context.Context, d bus.Delivery[bus.Dispatch]) err
 	switch e.Event {
 	case "GUILD_CREATE":
 		if o := parseObject(e.Data); string(o["unavailable"]) != "true" {
-			r.set(e.Guild, r.peopled(ctx, e.Guild, imageOf(e.Data)))
+			im := imageOf(e.Data)
+			if n := o.number("member_count"); n == 0 || n > len(im.members) {
+				r.people(ctx, e.Guild, im)
+			}
+			r.set(e.Guild, im)
 		}
 		return nil
 	case "GUILD_AUDIT_LOG_ENTRY_CREATE":
-		return r.record(ctx, r.image(ctx, e.Guild), e)
+		return r.record(ctx, r.image(ctx, d), e)
 	}
-	r.image(ctx, e.Guild).apply(e.Event, e.Data)
+	r.image(ctx, d).apply(e.Event, e.Data)
 	return nil
 }
 
@@ -99,39 +105,69 @@ func (r *Recorder) set(g bus.GuildID, im *image) {
 	r.guilds[g] = im
 }
 
-// image gives a guild's image; a guild that is new to us is asked for once.
-func (r *Recorder) image(ctx context.Context, g bus.GuildID) *image {
+// image gives the image of the guild of an event; a guild that is new to us is asked for
+// once.
+func (r *Recorder) image(ctx context.Context, d bus.Delivery[bus.Dispatch]) *image {
+	g := d.Value.Guild
 	r.mu.Lock()
 	im := r.guilds[g]
 	r.mu.Unlock()
-	if im != nil {
-		return im
+	if im == nil {
+		im = r.first(ctx, d)
+		r.set(g, im)
 	}
-	im = newImage()
-	if r.whole != nil {
-		if data, err := r.whole(ctx, g); err == nil {
-			im = r.peopled(ctx, g, imageOf(data))
-		} else {
-			r.log.Warn("what a guild looked like is not known; what is deleted now can be taken back in part only", "guild", g, "err", err)
-		}
-	}
-	r.set(g, im)
 	return im
 }
 
-// peopled adds a guild's members to an image.
-func (r *Recorder) peopled(ctx context.Context, g bus.GuildID, im *image) *image {
-	if r.people == nil {
-		return im
+// first makes the image of a guild whose events come without its GUILD_CREATE: after a
+// restart, nearly every one. It may be newer than the event; that changes what the events
+// in between have changed, which come next, and what they deleted is in it as gone.
+func (r *Recorder) first(ctx context.Context, d bus.Delivery[bus.Dispatch]) *image {
+	g := d.Value.Guild
+	if r.cfg.Stored != nil {
+		view, err := r.cfg.Stored(ctx, g, guilds.MarkOf(d))
+		if err == nil {
+			im := imageOf(view.JSON("threads", "voice_states", "emojis", "stickers"))
+			members, all := view.WithRoles()
+			for m := range members {
+				im.setMember(m)
+			}
+			if !all {
+				r.people(ctx, g, im)
+			}
+			im.recall(view.Remains)
+			return im
+		}
+		r.log.Debug("a guild is not stored; Discord is asked for it", "guild", g, "err", err)
 	}
-	list, err := r.people(ctx, g)
+	if r.cfg.Whole == nil {
+		return newImage()
+	}
+	data, err := r.cfg.Whole(ctx, g)
+	if err != nil {
+		r.log.Warn("what a guild looked like is not known; what is deleted now can be taken back in part only", "guild", g, "err", err)
+		return newImage()
+	}
+	im := imageOf(data)
+	r.people(ctx, g, im)
+	return im
+}
+
+// people adds those of a guild's members to an image whom it does not have: what Discord
+// says now may be newer than the event that showed the others.
+func (r *Recorder) people(ctx context.Context, g bus.GuildID, im *image) {
+	if r.cfg.People == nil {
+		return
+	}
+	list, err := r.cfg.People(ctx, g)
 	for _, raw := range list {
-		im.setMember(raw)
+		if user := parseObject(parseObject(raw)["user"]).text("id"); im.members[user] == nil {
+			im.setMember(raw)
+		}
 	}
 	if err != nil {
 		r.log.Warn("not all members of a guild are known; who had a role that is deleted now may not get it back", "guild", g, "err", err)
 	}
-	return im
 }
 
 // apply follows one event.

@@ -6,9 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"splashtail/bot/incident"
 	"splashtail/bot/protect"
 	"splashtail/bus"
 	"splashtail/bus/bustest"
+	"splashtail/internal/guilds"
 	"splashtail/internal/sandbox"
 )
 
@@ -133,4 +135,51 @@ func TestAnUndoThatDiesAfterEveryStepMakesNothingTwice(t *testing.T) {
 		t.Errorf("%q, step %d of %s", i.Undo.Fails, i.Undo.Next, i.Undo.Plan)
 	}
 	s.isAs(before)
+}
+
+// TestWhatNobodyRecordedComesBackWhole: the bot was away while things were destroyed, so
+// long that it has seen nothing of what there was before. The gateway noted it.
+func TestWhatNobodyRecordedComesBackWhole(t *testing.T) {
+	t.Parallel()
+	s := newPlace(t)
+	stored := s.Stored()
+	s.Everybody(stored)
+	s.OK(s.Discord.As(s.Owner).EditGuild(s.Guild, sandbox.Fields{"system_channel_id": s.bridge.String()}))
+	before := s.snapshot()
+	last, err := bus.Last(t.Context(), s.Bus, bus.AllDispatches())
+	s.OK(err)
+	mod := s.Discord.As(s.Mod)
+	s.OK(mod.DeleteRole(s.Guild, s.vip))
+	s.OK(mod.DeleteChannel(s.ops))
+	s.OK(mod.DeleteChannel(s.bridge))
+	s.OK(mod.DeleteRole(s.Guild, s.crew))
+	s.awaitStored(4)
+	bustest.AgeDispatches(t, s.Bus, last.Seq+1)
+	s.record(incident.RecorderConfig{Stored: stored.At, Whole: incident.WholeOf(s.Bot), People: incident.PeopleOf(s.Bot)})
+	s.settled()
+	if i := s.undo(s.open()); len(i.Undo.Fails) > 0 {
+		t.Errorf("%q", i.Undo.Fails)
+	}
+	s.isAs(before)
+}
+
+// awaitStored waits until so many deletions are stored with the guild, and up to there all.
+func (s *scene) awaitStored(n int) {
+	s.T.Helper()
+	r := guilds.NewReader(s.Bus, s.Self)
+	positions, err := bus.OpenRecords(s.T.Context(), s.Bus, bus.Positions())
+	s.OK(err)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(30 * time.Second); ; {
+		v, err := r.At(s.T.Context(), s.GuildID(), guilds.Mark{})
+		if p, perr := positions.Get(s.T.Context(), "gatewayproxy-guilds"); err == nil && perr == nil && len(v.Remains) == n && p.Value.Seq >= v.Place {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			s.T.Fatalf("after 30 s %d of %d deletions are stored, %v", len(v.Remains), n, err)
+		}
+	}
 }

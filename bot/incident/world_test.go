@@ -25,6 +25,15 @@ type scene struct {
 }
 
 func newScene(t *testing.T) *scene {
+	s := newPlace(t)
+	s.record(incident.RecorderConfig{People: incident.PeopleOf(s.Bot)})
+	s.OK(s.Discord.As(s.Owner).EditChannel(s.log, sandbox.Fields{"nsfw": true}))
+	s.settled() // who is in the guild is known by now
+	return s
+}
+
+// newPlace makes a scene whose events nobody records yet.
+func newPlace(t *testing.T) *scene {
 	s := &scene{World: bottest.New(t), ids: make(chan uint64, 4096)}
 	d, o := s.Discord, s.Discord.As(s.Owner)
 	s.ops = s.ID(o.CreateChannel(s.Guild, "ops", sandbox.CategoryChannel, 0))
@@ -44,8 +53,14 @@ func newScene(t *testing.T) *scene {
 	s.OK(o.EditOverwrite(s.log, s.crew, 0, sandbox.Overwrite{Deny: sandbox.SendMessages}))
 	s.OK(o.EditChannel(s.Text, sandbox.Fields{"topic": "hello"}))
 	s.Feed()
-	r := incident.NewRecorder(incident.RecorderConfig{People: incident.PeopleOf(s.Bot)}, s.Bus, bustest.Log(t))
-	s.consume("journal", r.Handle)
+	s.book = incident.NewBook(s.Bot, s.Self, s.Bus, "test", bustest.Log(t))
+	s.OK(s.book.Open(t.Context()))
+	return s
+}
+
+// record runs a recorder from the oldest event on.
+func (s *scene) record(cfg incident.RecorderConfig) {
+	s.consume("journal", incident.NewRecorder(cfg, s.Bus, bustest.Log(s.T)).Handle)
 	s.Run(func(ctx context.Context) error {
 		return bus.Consume(ctx, s.Bus, bus.Durable{Name: "seen", Workers: 1}, bus.JournalOf(s.GuildID()),
 			func(bus.Delivery[bus.Deed]) string { return "" }, func(_ context.Context, d bus.Delivery[bus.Deed]) error {
@@ -53,11 +68,6 @@ func newScene(t *testing.T) *scene {
 				return nil
 			})
 	})
-	s.book = incident.NewBook(s.Bot, s.Self, s.Bus, "test", bustest.Log(t))
-	s.OK(s.book.Open(t.Context()))
-	s.OK(o.EditChannel(s.log, sandbox.Fields{"nsfw": true}))
-	s.settled() // who is in the guild is known by now
-	return s
 }
 
 // consume runs a handler on the dispatches of the world.

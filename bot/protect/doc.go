@@ -9,7 +9,8 @@
 // the audit log does not explain, of which it tells.
 //
 // Read in this order: engine.go with event.go (from an event to a hit), history.go (what
-// is known again after a restart), respond.go (from a hit to Discord), watch.go with
+// is known again after a restart), respond.go with recall.go (from a hit to Discord),
+// watch.go with
 // raid.go, invites.go and silent.go (what no limit counts), policy.go and alert.go (what
 // guilds have set, and how they are told of what stands on EVENTS; alertcard.go has the words).
 package protect

@@ -11,12 +11,16 @@ import (
 	"splashtail/bot/limits"
 	"splashtail/bus"
 	"splashtail/internal/discord"
+	"splashtail/internal/guilds"
 )
 
 // Config is what the engine needs.
 type Config struct {
 	Bot  *discord.Bot
 	Self func() bus.UserID // the bot's own user, whose acts are never counted; known before the first event
+	// Stored gives a guild as the gateway has shown it, see guilds.Reader.At; nil: Discord is
+	// asked before every response.
+	Stored func(context.Context, bus.GuildID, guilds.Mark) (guilds.View, error)
 	// Policy gives a guild's settings; nil: the zero Policy for all.
 	Policy func(bus.GuildID) Policy
 	// Alert tells people about a hit; nil: nobody is told. It must not block for long.
@@ -159,13 +163,13 @@ func (e *Engine) Handle(ctx context.Context, d bus.Delivery[bus.Dispatch]) error
 			return err
 		}
 		e.explained(entry)
-		return e.count(ctx, entry.Actions())
+		return e.count(ctx, entry.Actions(), guilds.MarkOf(d))
 	case "GUILD_MEMBER_ADD":
 		a, err := joinOf(d)
 		if err != nil {
 			return err
 		}
-		if err := e.count(ctx, []bus.Action{a}); err != nil {
+		if err := e.count(ctx, []bus.Action{a}, guilds.MarkOf(d)); err != nil {
 			return err
 		}
 		e.joined(ctx, a)
@@ -174,7 +178,7 @@ func (e *Engine) Handle(ctx context.Context, d bus.Delivery[bus.Dispatch]) error
 		if err != nil || !counts {
 			return err
 		}
-		return e.count(ctx, []bus.Action{a})
+		return e.count(ctx, []bus.Action{a}, guilds.MarkOf(d))
 	case "CHANNEL_DELETE", "GUILD_ROLE_DELETE":
 		return e.vanished(d)
 	}
@@ -197,7 +201,7 @@ func (e *Engine) limited(g bus.GuildID, kind bus.ActionKind) bool {
 // count counts actions, responds at once to the hits that they complete, and keeps all of
 // it. The response goes first: what is kept is for the time after a restart, and what is
 // not kept in time comes again.
-func (e *Engine) count(ctx context.Context, actions []bus.Action) error {
+func (e *Engine) count(ctx context.Context, actions []bus.Action, after guilds.Mark) error {
 	var writes []*bus.Write
 	for _, a := range actions {
 		if a.Actor == 0 || a.Actor == e.cfg.Self() {
@@ -209,7 +213,7 @@ func (e *Engine) count(ctx context.Context, actions []bus.Action) error {
 		}
 		writes = append(writes, w)
 		for _, h := range e.add(a) {
-			e.answer(ctx, h)
+			e.answer(ctx, h, after)
 		}
 	}
 	for _, w := range writes {
@@ -229,13 +233,14 @@ func (e *Engine) add(a bus.Action) []bus.LimitHit {
 	return c.counter.Add(a)
 }
 
-// answer responds to a hit, once, and keeps how that went.
-func (e *Engine) answer(ctx context.Context, h bus.LimitHit) {
+// answer responds to a hit, once, and keeps how that went. after is the event that
+// completed it; zero when that was some time ago.
+func (e *Engine) answer(ctx context.Context, h bus.LimitHit, after guilds.Mark) {
 	if !e.begin(h) {
 		return
 	}
 	policy := e.cfg.Policy(h.Guild)
-	result, counts := e.respond(ctx, policy, h)
+	result, counts := e.respond(ctx, policy, h, after)
 	if !counts {
 		return // the actor is trusted
 	}

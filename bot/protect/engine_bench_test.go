@@ -64,7 +64,8 @@ func nuke(b *testing.B) (took time.Duration, lost int) {
 	}
 	hits := make(chan bus.LimitHit, 16)
 	done := make(chan time.Time, 16)
-	e := protect.New(protect.Config{Bot: w.Bot, Self: w.Self, Alert: func(_ context.Context, _ protect.Policy, h bus.LimitHit) {
+	stored := w.Stored()
+	e := protect.New(protect.Config{Bot: w.Bot, Self: w.Self, Stored: stored.At, Alert: func(_ context.Context, _ protect.Policy, h bus.LimitHit) {
 		done <- time.Now()
 		hits <- h
 	}}, w.Bus, bustest.Log(b))
@@ -72,6 +73,7 @@ func nuke(b *testing.B) (took time.Duration, lost int) {
 	<-e.Ready()
 	w.OK(e.Restore(b.Context()))
 	w.Feed()
+	w.Everybody(stored)
 	w.Run(func(ctx context.Context) error {
 		return bus.Consume(ctx, w.Bus, bus.Durable{Name: "bench"}, bus.AllDispatches(), func(d bus.Delivery[bus.Dispatch]) string { return d.Value.Guild.String() }, e.Handle)
 	})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/guilds"
 )
 
 // historyPage is how many stored messages are read at once.
@@ -48,7 +49,7 @@ func (e *Engine) Restore(ctx context.Context) error {
 		return err
 	}
 	for _, h := range open {
-		e.answer(ctx, h)
+		e.answer(ctx, h, guilds.Mark{})
 	}
 	for g, w := range raids {
 		e.resume(ctx, g, w, now)

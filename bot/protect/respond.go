@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"splashtail/bus"
 	"splashtail/internal/discord"
+	"splashtail/internal/guilds"
 )
 
 // respondWithin bounds a response; Discord takes a fraction of a second for it.
@@ -24,33 +26,68 @@ type scene struct {
 	me, actor *discordgo.Member // actor is nil when they have left
 }
 
+// judgement is what is to be done about a hit.
+type judgement int
+
+const (
+	trusted judgement = iota // nothing: it is the owner's, or of somebody exempt
+	tooHigh                  // nothing can be done: the actor stands above the bot
+	act
+)
+
 // respond does to the actor what the limit says. It gives "ok" or "failed: " and why, and
 // whether the hit counts at all: that of an owner or of somebody trusted does not.
-func (e *Engine) respond(ctx context.Context, p Policy, h bus.LimitHit) (result string, counts bool) {
+//
+// What the gateway has shown saves the round trip of asking first. It may only lead to
+// acting: before an actor is let be, Discord is asked, and when Discord refuses what was
+// right by what we knew, it is asked too. So an old view costs a refused request at most.
+func (e *Engine) respond(ctx context.Context, p Policy, h bus.LimitHit, after guilds.Mark) (result string, counts bool) {
 	ctx, cancel := context.WithTimeout(ctx, respondWithin)
 	defer cancel()
+	if s, known := e.recall(ctx, h, after); known && judge(p, h, s) == act {
+		err := e.act(ctx, p, h, s)
+		if err == nil {
+			return resultSuccess, true
+		}
+		if !refused(err) {
+			return failed(err), true
+		}
+		e.log.Info("Discord refused a response to what the gateway has shown; it is asked how things are", "guild", h.Guild, "actor", h.Actor, "err", err)
+	}
 	s, err := e.ask(ctx, h)
 	if err != nil {
 		return failed(err), true
 	}
-	actor := id(h.Actor)
-	var roles []string
-	if s.actor != nil {
-		roles = s.actor.Roles
-	}
-	if s.guild.OwnerID == actor || p.Exempt != nil && p.Exempt(h.Actor, roles, h.Kind, h.At) {
+	switch judge(p, h, s) {
+	case trusted:
 		return "", false
-	}
-	if h.Respond == bus.RespondAlert {
-		return resultSuccess, true
-	}
-	if s.actor != nil && !discord.CanAct(s.guild, s.me, s.actor) {
+	case tooHigh:
 		return failedPrefix + roleTooLow, true
 	}
 	if err := e.act(ctx, p, h, s); err != nil {
 		return failed(err), true
 	}
 	return resultSuccess, true
+}
+
+func judge(p Policy, h bus.LimitHit, s scene) judgement {
+	var roles []string
+	if s.actor != nil {
+		roles = s.actor.Roles
+	}
+	switch {
+	case s.guild.OwnerID == id(h.Actor), p.Exempt != nil && p.Exempt(h.Actor, roles, h.Kind, h.At):
+		return trusted
+	case h.Respond != bus.RespondAlert && s.actor != nil && !discord.CanAct(s.guild, s.me, s.actor):
+		return tooHigh
+	}
+	return act
+}
+
+// refused says whether Discord answered that what was asked for cannot be.
+func refused(err error) bool {
+	var api *discord.APIError
+	return errors.As(err, &api) && api.Status >= 400 && api.Status < 500 && api.Status != http.StatusTooManyRequests
 }
 
 func failed(err error) string {
@@ -80,7 +117,10 @@ func (e *Engine) ask(ctx context.Context, h bus.LimitHit) (s scene, err error) {
 // act changes the actor.
 func (e *Engine) act(ctx context.Context, p Policy, h bus.LimitHit, s scene) error {
 	guild, actor, reason := h.Guild.String(), id(h.Actor), reasonOf(h)
-	if h.Respond == bus.RespondBan {
+	switch h.Respond {
+	case bus.RespondAlert:
+		return nil
+	case bus.RespondBan:
 		return e.cfg.Bot.Ban(ctx, guild, actor, 0, reason)
 	}
 	if s.actor == nil {

@@ -2,6 +2,7 @@ package guilds
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/klauspost/compress/zstd"
@@ -34,7 +35,8 @@ func (e *entry) take(d bus.Delivery[bus.Dispatch], self string) effect {
 	case e.g == nil:
 		return nothing
 	default:
-		e.lost.note(e.g, v.Event, v.Data, d.Seq, d.Time)
+		e.lost.note(e, v.Event, v.Data, d.Seq, d.Time)
+		e.roster.note(v.Event, v.Data)
 		if !e.g.apply(v.Event, v.Data, self) {
 			return nothing
 		}
@@ -49,6 +51,10 @@ func (e *entry) create(d bus.Delivery[bus.Dispatch], self string) {
 	e.unavailable = string(rawjson.Get(d.Value.Data, "unavailable")) == "true"
 	if !e.unavailable {
 		e.g, e.created = made(d.Value.Data, self), d.Seq
+		e.roster.whole = false // what changed before this session is in no event
+		for _, m := range e.g.list("members").items {
+			e.roster.put(m.raw)
+		}
 	}
 }
 
@@ -59,22 +65,26 @@ func newDecoder() (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxGuild))
 }
 
-// pack writes a guild and what was deleted in it into a record. When there is no room for
-// both, the guild stays.
-func pack(enc *zstd.Encoder, r *bus.GuildSnapshot, data []byte, remains []Remains) {
+// pack writes a guild, its roster and what was deleted in it into a record. When there is
+// no room for all, the guild stays first, then the roster.
+func pack(enc *zstd.Encoder, r *bus.GuildSnapshot, data []byte, remains []Remains, who storedRoster) {
 	if data != nil {
 		r.Data = enc.EncodeAll(data, nil)
 	}
-	if len(remains) == 0 {
-		return
+	room := maxStored - len(r.Data)
+	part := func(empty bool, v any) []byte {
+		text, err := json.Marshal(v)
+		if empty || err != nil { // raw JSON that is none cannot be encoded
+			return nil
+		}
+		packed := enc.EncodeAll(text, nil)
+		if room -= len(packed); room < 0 {
+			return nil
+		}
+		return packed
 	}
-	list, err := json.Marshal(remains)
-	if err != nil {
-		return // only raw JSON that is none cannot be encoded
-	}
-	if r.Gone = enc.EncodeAll(list, nil); len(r.Data)+len(r.Gone) > maxStored {
-		r.Gone = nil
-	}
+	r.Roster = part(len(who.Who) == 0 && !who.Whole, who)
+	r.Gone = part(len(remains) == 0, remains)
 }
 
 // unpack reads a record. Places of another life of the stream mean nothing and become 0.
@@ -90,18 +100,25 @@ func unpack(dec *zstd.Decoder, r bus.GuildSnapshot, epoch string) (*entry, error
 		}
 		e.g = parse(data)
 	}
-	if len(r.Gone) == 0 {
-		return e, nil
+	var who storedRoster
+	if err := errors.Join(unpart(dec, r.Gone, &e.lost.remains), unpart(dec, r.Roster, &who)); err != nil {
+		return nil, fmt.Errorf("what is stored beside a guild is damaged: %w", err)
 	}
-	list, err := dec.DecodeAll(r.Gone, nil)
-	if err == nil {
-		err = json.Unmarshal(list, &e.lost.remains)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("what was deleted in a stored guild is damaged: %w", err)
-	}
+	e.roster = who.roster()
+	e.roster.whole = e.roster.whole && r.Epoch == epoch
 	for _, one := range e.lost.remains {
 		e.lost.size += one.bytes()
 	}
 	return e, nil
+}
+
+func unpart(dec *zstd.Decoder, packed []byte, into any) error {
+	if len(packed) == 0 {
+		return nil
+	}
+	text, err := dec.DecodeAll(packed, nil)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, into)
 }

@@ -17,7 +17,7 @@ type Remains struct {
 	ID     string          `json:"id"`
 	Role   bool            `json:"role,omitempty"` // it was a role; else a channel
 	Object json.RawMessage `json:"object"`         // as Discord showed it last
-	// Members are those who had the role, of the members that are kept (see memberCap).
+	// Members are those who had the role, as far as the guild's roster is whole (maxRoster).
 	Members []string `json:"members,omitempty"`
 	// Overwrites are the role's, by channel; Children the channels of a category; Settings
 	// the keys of the guild that named the channel.
@@ -48,7 +48,8 @@ type losses struct {
 }
 
 // note looks at an event before the guild is patched with it.
-func (l *losses) note(g *guild, event string, d json.RawMessage, seq uint64, at time.Time) {
+func (l *losses) note(e *entry, event string, d json.RawMessage, seq uint64, at time.Time) {
+	g := e.g
 	switch event {
 	case "CHANNEL_UPDATE":
 		channels := g.list("channels")
@@ -63,7 +64,10 @@ func (l *losses) note(g *guild, event string, d json.RawMessage, seq uint64, at 
 			}
 		}
 	case "GUILD_ROLE_DELETE":
-		l.add(g.remainsOfRole(rawjson.Text(rawjson.Get(d, "role_id")), l), seq, at)
+		role := rawjson.Text(rawjson.Get(d, "role_id"))
+		r := g.remainsOfRole(role, l)
+		r.Members = e.roster.with(role)
+		l.add(r, seq, at)
 	case "CHANNEL_DELETE":
 		l.add(g.remainsOfChannel(id(d), l), seq, at)
 	}
@@ -144,14 +148,6 @@ func (g *guild) remainsOfRole(role string, l *losses) Remains {
 					r.Overwrites = map[string]json.RawMessage{}
 				}
 				r.Overwrites[c.id] = o
-			}
-		}
-	}
-	for _, m := range g.list("members").items {
-		for has := range rawjson.Elements(rawjson.Get(m.raw, "roles")) {
-			if rawjson.Text(has) == role {
-				r.Members = append(r.Members, m.id)
-				break
 			}
 		}
 	}

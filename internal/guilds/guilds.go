@@ -36,6 +36,9 @@ type Config struct {
 	// WriteEvery is how often guilds that changed are stored; 0: 2 s. Events of a burst
 	// then change a guild once on disk.
 	WriteEvery time.Duration
+	// Ask sends the d of a request for guild members (opcode 8) over the session of a shard;
+	// nil, or an error: nobody is asked, and only those members are known whom events show.
+	Ask func(ctx context.Context, shard int, request json.RawMessage) error
 }
 
 // Store is the state of every guild of every shard, up to a place in DISPATCH.
@@ -59,6 +62,7 @@ type Store struct {
 type entry struct {
 	g           *guild // nil: never seen available
 	lost        losses
+	roster      roster
 	shard       int
 	unavailable bool
 	created     uint64 // place of the GUILD_CREATE that g began with

@@ -32,6 +32,7 @@ type keeper struct {
 	dec       *zstd.Decoder
 	through   uint64 // what the position record says
 	tooLarge  map[bus.GuildID]bool
+	asked     map[bus.GuildID]asked
 }
 
 // load fills the store from the bus and says from where to follow the stream.
@@ -70,6 +71,9 @@ func (s *Store) load(ctx context.Context) (*keeper, uint64, error) {
 	}
 	s.putReadies(known, info.Epoch)
 	if k.through > 0 && k.through+1 < info.First {
+		for _, e := range s.guilds {
+			e.created, e.roster.whole = 0, false
+		}
 		s.log.Warn("events left the stream before the guilds were brought up to date; what they changed shows again with the next new session", "missed", info.First-k.through-1)
 	}
 	return k, k.through + 1, nil
@@ -93,7 +97,7 @@ func (s *Store) putReadies(known []bus.Entry[bus.ShardReady], epoch string) {
 }
 
 func newKeeper(ctx context.Context, s *Store) (*keeper, error) {
-	k := &keeper{s: s, tooLarge: map[bus.GuildID]bool{}}
+	k := &keeper{s: s, tooLarge: map[bus.GuildID]bool{}, asked: map[bus.GuildID]asked{}}
 	var err error
 	if k.records, err = bus.OpenRecords(ctx, s.b, bus.GuildSnapshots()); err != nil {
 		return nil, err
@@ -177,6 +181,7 @@ func (k *keeper) write(ctx context.Context, lease *bus.Lease) {
 			if err := k.flush(ctx); err != nil && ctx.Err() == nil {
 				k.s.log.Warn("guilds were not stored; trying again", "err", err)
 			}
+			k.ask(ctx)
 		case <-lease.Lost():
 			if ctx.Err() == nil {
 				return
@@ -288,11 +293,12 @@ func (k *keeper) record(id bus.GuildID) (bus.GuildSnapshot, bool) {
 		data = e.g.render()
 	}
 	remains := e.lost.remains // of which only the front is cut and the end grows
+	who := e.roster.stored()
 	k.s.mu.Unlock()
-	pack(k.enc, &r, data, remains)
-	if len(r.Data)+len(r.Gone) > maxStored {
+	pack(k.enc, &r, data, remains, who)
+	if len(r.Data) > maxStored {
 		if !k.tooLarge[id] {
-			k.s.log.Error("a guild is too large to be stored; after a restart it shows with the next new session", "guild", id.String(), "bytes", len(r.Data)+len(r.Gone))
+			k.s.log.Error("a guild is too large to be stored; after a restart it shows with the next new session", "guild", id.String(), "bytes", len(r.Data))
 			k.tooLarge[id] = true
 		}
 		return r, false

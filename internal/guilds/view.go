@@ -5,7 +5,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strconv"
 
 	"splashtail/bus"
 )
@@ -23,7 +22,9 @@ type View struct {
 	// Remains is what was deleted in the last hours, oldest first; not more than maxRemains.
 	Remains []Remains
 
-	g *guild
+	g     *guild
+	who   map[string]json.RawMessage // of the roster
+	whole bool
 }
 
 // view copies what events change, which are the lists and not their elements.
@@ -32,7 +33,8 @@ func (e *entry) view(place uint64) View {
 	for key, l := range g.lists {
 		g.lists[key] = &list{slices.Clone(l.items)}
 	}
-	return View{Shard: e.shard, Place: place, Created: e.created, Remains: slices.Clone(e.lost.remains), g: g}
+	e.roster.shared = true
+	return View{Shard: e.shard, Place: place, Created: e.created, Remains: slices.Clone(e.lost.remains), g: g, who: e.roster.who, whole: e.roster.whole}
 }
 
 // JSON gives the guild as the d of a GUILD_CREATE, without the named lists.
@@ -61,25 +63,26 @@ func (v View) List(name string) iter.Seq[json.RawMessage] {
 	}
 }
 
-// Member gives a member; false when the view does not have them. Unless the view is of
-// everybody, that says nothing about whether they are in the guild.
+// Member gives a member, perhaps with id and roles alone; false when the view does not have
+// them. Unless it has everybody with a role, that says nothing about whether they are in
+// the guild.
 func (v View) Member(user bus.UserID) (m json.RawMessage, known bool) {
-	l := v.g.lists["members"]
-	if l == nil {
+	id := user.String()
+	if l := v.g.lists["members"]; l != nil {
+		if i := l.find(id); i >= 0 {
+			return l.items[i].raw, true
+		}
+	}
+	if !v.whole {
 		return nil, false
 	}
-	i := l.find(user.String())
-	if i < 0 {
-		return nil, false
-	}
-	return l.items[i].raw, true
+	m, known = v.who[id]
+	return m, known
 }
 
-// Everybody says whether every member of the guild is in the view. That is so in guilds up
-// to the size that Discord shows whole to the bot; of larger ones some are kept, see
-// memberCap.
-func (v View) Everybody() bool {
-	n, err := strconv.Atoi(string(v.g.get("member_count")))
-	l := v.g.lists["members"]
-	return err == nil && l != nil && n <= len(l.items)
+// WithRoles gives id and roles of every member who has a role, as Discord's objects, and
+// whether those are all: they are in guilds of up to 5000 members once Discord has answered
+// who is in them, which takes a minute per 60 guilds after a new session.
+func (v View) WithRoles() (members iter.Seq[json.RawMessage], all bool) {
+	return maps.Values(v.who), v.whole
 }
