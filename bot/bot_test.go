@@ -70,6 +70,15 @@ func (o *office) uses(spec sandbox.InteractionSpec) sandbox.InteractionState {
 	if spec.Channel == 0 {
 		spec.Channel = o.Text
 	}
+	if c, ok := o.bot.registry.Get(spec.Command); ok && c.Menu != 0 {
+		spec.Command = c.Shown(o.bot.registry.English())
+		if spec.Target == 0 {
+			spec.Target = o.OtherMod
+			if c.Menu == command.OfMessage {
+				spec.Target = o.ID(o.Discord.As(o.Owner).Send(spec.Channel, "hello"))
+			}
+		}
+	}
 	i, err := o.Discord.Interact(spec)
 	o.OK(err)
 	ctx, cancel := context.WithTimeout(o.T.Context(), 20*time.Second)
@@ -158,7 +167,8 @@ func (o *office) register(payload []*discordgo.ApplicationCommand) {
 	o.OK(err)
 	names := map[string]string{}
 	for _, c := range made {
-		names[c.Name] = c.ID
+		prefix := map[discordgo.ApplicationCommandType]string{discordgo.UserApplicationCommand: "person:", discordgo.MessageApplicationCommand: "message:"}[c.Type]
+		names[prefix+c.Name] = c.ID
 	}
 	_, err = sets.Put(o.T.Context(), bus.CommandSetKey(o.Self(), o.GuildID()), bus.CommandSet{V: 1, Names: names, At: time.Now().UTC()})
 	o.OK(err)

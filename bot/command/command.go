@@ -7,6 +7,7 @@ import (
 	"github.com/bwmarrin/discordgo"
 
 	"splashtail/bot/access"
+	"splashtail/bot/words"
 )
 
 // Command is one slash command, or one subcommand of a root.
@@ -15,7 +16,10 @@ import (
 // an option and choice.VALUE that of a choice, with dots for the spaces of NAME. A root
 // with subcommands has its description under cmd.ROOT.
 type Command struct {
-	Name    string // "ping", or "limits add"
+	Name string // "ping", or "limits add"
+	// Menu puts it into the menu of a person or a message instead, under the words
+	// menu.NAME; Name is what /access and our logs call it. It has no options.
+	Menu    Menu
 	Group   string // of /help: group.GROUP in the catalogue
 	Options []Option
 	// Default is what Discord lets see the root before a guild's own settings; of several
@@ -37,6 +41,19 @@ type Command struct {
 	Components map[string]Component
 	// Confirmed carries out what Use.Confirm asked for, once.
 	Confirmed func(ctx context.Context, u *Use, args map[string]string) error
+}
+
+// Menu is where a command stands that is no slash command.
+type Menu int
+
+// The menus; the zero Menu is none.
+const (
+	OfPerson  Menu = iota + 1 // Use.Person("user") is whose it is
+	OfMessage                 // Use.Marked is whose it is
+)
+
+func (m Menu) discord() discordgo.ApplicationCommandType {
+	return [...]discordgo.ApplicationCommandType{discordgo.ChatApplicationCommand, discordgo.UserApplicationCommand, discordgo.MessageApplicationCommand}[m]
 }
 
 // Component handles a button. Who presses must be allowed to run the command, and be who
@@ -90,6 +107,14 @@ func key(parts ...string) string {
 func (c Command) Root() string {
 	root, _, _ := strings.Cut(c.Name, " ")
 	return root
+}
+
+// Shown is what people know the command as.
+func (c Command) Shown(w words.Language) string {
+	if c.Menu != 0 {
+		return w.T(key("menu", c.Name))
+	}
+	return "/" + c.Name
 }
 
 // Refusal is an error that is the user's to know: a sentence of the catalogue. It says

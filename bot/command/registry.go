@@ -27,6 +27,7 @@ type Registry struct {
 	words      *words.Catalogue
 	commands   map[string]Command
 	components map[string]owned
+	menus      map[string]string // the names of commands in menus, by setName
 }
 
 // owned is a component with the command whose rights it has.
@@ -38,13 +39,16 @@ type owned struct {
 // NewRegistry checks commands. Errors: what Discord would refuse, words that the catalogue
 // has not, names that stand twice.
 func NewRegistry(w *words.Catalogue, all ...Command) (*Registry, error) {
-	r := &Registry{words: w, commands: map[string]Command{}, components: map[string]owned{}}
+	r := &Registry{words: w, commands: map[string]Command{}, components: map[string]owned{}, menus: map[string]string{}}
 	for _, c := range all {
 		if err := r.add(c); err != nil {
 			return nil, err
 		}
 	}
 	for _, payload := range r.Payload(nil) {
+		if payload.Type != discordgo.ChatApplicationCommand {
+			continue // r.add has checked it
+		}
 		if err := check(payload); err != nil {
 			return nil, err
 		}
@@ -70,10 +74,16 @@ func (r *Registry) add(c Command) error {
 			need = append(need, key("choice", v))
 		}
 	}
+	if c.Menu != 0 {
+		need = append(need, key("menu", c.Name))
+	}
 	for _, k := range need {
 		if !r.words.Has(k) {
 			return fmt.Errorf("/%s: the catalogue lacks %s", c.Name, k)
 		}
+	}
+	if err := r.addMenu(c); err != nil {
+		return err
 	}
 	r.commands[c.Name] = c
 	for name, k := range c.Components {
@@ -96,13 +106,18 @@ func (r *Registry) Get(name string) (Command, bool) {
 	return c, ok
 }
 
-// Payload is the commands as Discord wants them, by name; with only, those roots in which
-// it finds a command to its liking.
+// Payload is the commands as Discord wants them, by name, those of menus last; with only,
+// those roots in which it finds a command to its liking.
 func (r *Registry) Payload(only func(Command) bool) []*discordgo.ApplicationCommand {
 	roots := map[string]*discordgo.ApplicationCommand{}
 	var order []string
+	var menus []*discordgo.ApplicationCommand
 	for _, c := range r.All() {
 		if only != nil && !only(c) {
+			continue
+		}
+		if c.Menu != 0 {
+			menus = append(menus, r.menu(c))
 			continue
 		}
 		root := roots[c.Root()]
@@ -126,7 +141,7 @@ func (r *Registry) Payload(only func(Command) bool) []*discordgo.ApplicationComm
 	for _, name := range order {
 		out = append(out, roots[name])
 	}
-	return out
+	return append(out, menus...)
 }
 
 func (r *Registry) root(c Command) *discordgo.ApplicationCommand {
@@ -146,7 +161,10 @@ func permissions(p int64) *int64 {
 	return &p
 }
 
-func (r *Registry) english(key string) string { return r.words.In(words.English).T(key) }
+// English gives the words of the catalogue that every command is registered under.
+func (r *Registry) English() words.Language { return r.words.In(words.English) }
+
+func (r *Registry) english(key string) string { return r.English().T(key) }
 
 func (r *Registry) others(key string) map[discordgo.Locale]string {
 	out := map[discordgo.Locale]string{}

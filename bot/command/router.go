@@ -194,7 +194,7 @@ func (r *Router) ours(ctx context.Context, it *discordgo.Interaction) bool {
 		}
 		for _, place := range []bus.GuildID{0, guild} {
 			set, err := r.sets.Get(ctx, bus.CommandSetKey(app, place))
-			if err == nil && set.Value.Names[data.Name] == data.ID && data.ID != "" {
+			if err == nil && set.Value.Names[setName(data.CommandType, data.Name)] == data.ID && data.ID != "" {
 				return true
 			}
 			if err != nil && !bus.IsCode(err, bus.CodeNotFound) {

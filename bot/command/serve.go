@@ -133,14 +133,11 @@ func (r *Router) use(ctx context.Context, it *discordgo.Interaction) (*Use, erro
 
 // read finds the command and its options in what Discord sent.
 func (u *Use) read(data discordgo.ApplicationCommandInteractionData) error {
-	name, options := data.Name, data.Options
-	for len(options) == 1 && (options[0].Type == discordgo.ApplicationCommandOptionSubCommand || options[0].Type == discordgo.ApplicationCommandOptionSubCommandGroup) {
-		name, options = name+" "+options[0].Name, options[0].Options
-	}
-	c, ok := u.router.registry.Get(name)
+	c, options, ok := u.router.registry.find(data)
 	if !ok {
 		return Refuse("error.unknown")
 	}
+	u.target = data.TargetID
 	u.Command, u.resolved = c, data.Resolved
 	u.options = map[string]*discordgo.ApplicationCommandInteractionDataOption{}
 	for _, o := range options {

@@ -106,11 +106,11 @@ func (s Syncer) apply(ctx context.Context, guild string, want []*discordgo.Appli
 		case at < 0:
 			done.Created = append(done.Created, w.Name)
 			err = s.create(ctx, guild, w, ours)
-		case ours[w.Name] != have[at].ID && !s.Adopt:
+		case ours[setName(w.Type, w.Name)] != have[at].ID && !s.Adopt:
 			continue // it is told below
 		case same(have[at], w):
 			done.Unchanged++
-			ours[w.Name] = have[at].ID
+			ours[setName(w.Type, w.Name)] = have[at].ID
 		default:
 			done.Edited = append(done.Edited, w.Name)
 			if !s.Dry {
@@ -125,8 +125,8 @@ func (s Syncer) apply(ctx context.Context, guild string, want []*discordgo.Appli
 	for _, h := range have {
 		wanted := slices.ContainsFunc(want, func(w *discordgo.ApplicationCommand) bool { return h.Name == w.Name && h.Type == w.Type })
 		switch {
-		case ours[h.Name] == h.ID && (wanted || s.Add), wanted && s.Adopt:
-		case ours[h.Name] != h.ID:
+		case ours[setName(h.Type, h.Name)] == h.ID && (wanted || s.Add), wanted && s.Adopt:
+		case ours[setName(h.Type, h.Name)] != h.ID:
 			done.Foreign = append(done.Foreign, h.Name)
 		default:
 			done.Deleted = append(done.Deleted, h.Name)
@@ -136,7 +136,7 @@ func (s Syncer) apply(ctx context.Context, guild string, want []*discordgo.Appli
 			if err := s.Bot.DeleteCommand(ctx, s.App.String(), guild, h.ID); err != nil {
 				return fmt.Errorf("/%s could not be removed: %w", h.Name, err)
 			}
-			delete(ours, h.Name)
+			delete(ours, setName(h.Type, h.Name))
 		}
 	}
 	return nil
@@ -148,7 +148,7 @@ func (s Syncer) create(ctx context.Context, guild string, w *discordgo.Applicati
 	}
 	made, err := s.Bot.CreateCommand(ctx, s.App.String(), guild, w)
 	if err == nil {
-		ours[w.Name] = made.ID
+		ours[setName(w.Type, w.Name)] = made.ID
 	}
 	return err
 }
@@ -169,7 +169,7 @@ func same(have, want *discordgo.ApplicationCommand) bool {
 func plain(c *discordgo.ApplicationCommand) any {
 	data, err := json.Marshal(map[string]any{
 		"description": c.Description, "locals": c.DescriptionLocalizations, "permissions": c.DefaultMemberPermissions,
-		"contexts": c.Contexts, "options": c.Options,
+		"contexts": c.Contexts, "options": c.Options, "names": c.NameLocalizations,
 	})
 	var v any
 	if err != nil || json.Unmarshal(data, &v) != nil {

@@ -36,6 +36,7 @@ type Use struct {
 	it       *discordgo.Interaction
 	options  map[string]*discordgo.ApplicationCommandInteractionDataOption
 	resolved *discordgo.ApplicationCommandInteractionDataResolved
+	target   string // of a menu
 	edited   time.Time
 	deferred bool // the answer is an edit from now on
 }

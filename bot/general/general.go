@@ -116,7 +116,7 @@ func helpPage(ctx context.Context, u *command.Use, number int) error {
 			heading = one.Group
 			fmt.Fprintf(&b, "\n**%s**\n", u.T("group."+heading))
 		}
-		fmt.Fprintf(&b, "`/%s` %s\n", one.Name, describe(u, one))
+		fmt.Fprintf(&b, "`%s` %s\n", one.Shown(u.Words), describe(u, one))
 	}
 	c.Text = cmp.Or(strings.TrimSpace(b.String()), c.Text)
 	if of > 1 {
@@ -136,13 +136,13 @@ func helpOn(ctx context.Context, u *command.Use, name string) error {
 	var c card.Card
 	for _, one := range mine {
 		if one.Name == name {
-			c = card.Card{Title: "/" + name, Text: describe(u, one)}
+			c = card.Card{Title: one.Shown(u.Words), Text: describe(u, one)}
 			c.Fields = optionsOf(u, one)
 			return u.Reply(ctx, c)
 		}
 		if one.Root() == name {
 			c.Title = "/" + name
-			c.Fields = append(c.Fields, card.Field{Name: "/" + one.Name, Value: describe(u, one)})
+			c.Fields = append(c.Fields, card.Field{Name: one.Shown(u.Words), Value: describe(u, one)})
 		}
 	}
 	if len(c.Fields) == 0 {

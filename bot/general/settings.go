@@ -32,6 +32,8 @@ func settingsCommands(s Stores) []command.Command {
 		one("clear", []command.Option{{Name: "setting", Kind: command.Text, Required: true, Choices: []string{"log", "alert", "language", "quarantine"}}}, clearSetting),
 		one("exempt", append(slices.Clone(who), command.Option{Name: "for", Kind: command.Text, Max: 20, Min: 2}), exempt),
 		one("unexempt", who, unexempt),
+		{Name: "menu trust", Menu: command.OfPerson, Group: "settings", Default: administrators, Access: access.Needs(administrators),
+			Handle: func(ctx context.Context, u *command.Use) error { return trust(ctx, u, s) }},
 	}
 }
 
@@ -127,18 +129,51 @@ func exempt(ctx context.Context, u *command.Use, s Stores) error {
 		}
 		e.Until = time.Now().Add(d).UTC()
 	}
-	err = s.Settings().Change(ctx, u.Guild, u.User, func(v *bus.GuildSettings) error {
-		v.Exempt = slices.DeleteFunc(v.Exempt, func(o bus.Exemption) bool { return o.Grantee == who || !settings.Running(o, time.Now()) })
+	if err := s.add(ctx, u, e); err != nil {
+		return err
+	}
+	return u.Say(ctx, "settings.saved")
+}
+
+// add puts an exemption in the place of an earlier one for the same; those that have ended
+// go.
+func (s Stores) add(ctx context.Context, u *command.Use, e bus.Exemption) error {
+	return s.Settings().Change(ctx, u.Guild, u.User, func(v *bus.GuildSettings) error {
+		v.Exempt = slices.DeleteFunc(v.Exempt, func(o bus.Exemption) bool {
+			return o.Grantee == e.Grantee && o.Kind == e.Kind || !settings.Running(o, time.Now())
+		})
 		if len(v.Exempt) >= bus.MaxExemptions {
 			return command.Refuse("settings.full", "max", bus.MaxExemptions)
 		}
 		v.Exempt = append(v.Exempt, e)
 		return nil
 	})
+}
+
+// trustFor is how long the menu's trust lasts.
+const trustFor = time.Hour
+
+// trust exempts somebody from all limits for an hour. Longer trust that they have stays.
+func trust(ctx context.Context, u *command.Use, s Stores) error {
+	who, _ := u.Person("user")
+	if who == nil {
+		return command.Refuse("mod.unknown_user")
+	}
+	e := bus.Exemption{Grantee: bus.Grantee{User: who.ID}, By: u.User, Until: time.Now().Add(trustFor).UTC()}
+	v, err := s.Settings().Of(ctx, u.Guild)
 	if err != nil {
 		return err
 	}
-	return u.Say(ctx, "settings.saved")
+	for _, o := range v.Exempt {
+		if o.Grantee == e.Grantee && o.Kind == "" && settings.Running(o, e.Until) {
+			return command.Refuse("menu.trusted_already", "user", "<@"+who.ID+">")
+		}
+	}
+	if err := s.add(ctx, u, e); err != nil {
+		return err
+	}
+	u.Log.Info("somebody is trusted for a time", "guild", u.Guild, "user", who.ID, "by", u.User, "op", u.Op)
+	return u.Say(ctx, "menu.trusted", "user", "<@"+who.ID+">", "until", stamp(e.Until))
 }
 
 func unexempt(ctx context.Context, u *command.Use, s Stores) error {

@@ -32,6 +32,8 @@ const group = "incidents"
 const (
 	listButton = "incident-list"
 	showButton = "incident-show"
+
+	timelineButton = "timeline"
 )
 
 // buttonsFor is how long the buttons under a list work.
@@ -60,7 +62,9 @@ func Commands(t Tools) []command.Command {
 	pardon.Confirmed = t.pardoned
 	open := one("open", viewers, t.open, command.Option{Name: "user", Kind: command.Person, Required: true},
 		command.Option{Name: "since", Kind: command.Text, Min: 2, Max: 20}, command.Option{Name: "reason", Kind: command.Text, Min: 1, Max: 200})
-	return []command.Command{list, show, undo, pardon, open}
+	timeline := command.Command{Name: "menu timeline", Menu: command.OfPerson, Group: group, Default: viewers, Access: access.Needs(viewers),
+		Handle: t.timeline, Components: map[string]command.Component{timelineButton: {Handle: t.timelinePage}}}
+	return []command.Command{list, show, undo, pardon, open, timeline}
 }
 
 // wanted gives the incident that an option names. What is typed can be anything.

@@ -25,7 +25,7 @@ func Commands(t Tools) []command.Command {
 	}
 	prune := one("prune", discordgo.PermissionManageMessages, t.prune, pruneOptions()...)
 	prune.Confirmed = t.pruned
-	return []command.Command{
+	return append(menuCommands(t),
 		one("kick", discordgo.PermissionKickMembers, t.kick, user),
 		one("ban", discordgo.PermissionBanMembers, t.ban, user, wipe),
 		one("tempban", discordgo.PermissionBanMembers, t.tempban, user, span, wipe),
@@ -33,7 +33,7 @@ func Commands(t Tools) []command.Command {
 		one("timeout", discordgo.PermissionModerateMembers, t.timeout, user, span),
 		one("untimeout", discordgo.PermissionModerateMembers, t.untimeout, user),
 		prune,
-	}
+	)
 }
 
 func (t Tools) kick(ctx context.Context, u *command.Use) error {

@@ -85,6 +85,8 @@ func permissionName(p int64) string {
 		return "Ban Members"
 	case discordgo.PermissionModerateMembers:
 		return "Timeout Members"
+	case discordgo.PermissionManageRoles:
+		return "Manage Roles"
 	}
 	return "Manage Messages"
 }
@@ -95,7 +97,7 @@ func (t Tools) done(ctx context.Context, u *command.Use, reason, key string, val
 	err := u.Say(ctx, key, values...)
 	v, err2 := t.Settings(ctx, u.Guild)
 	if err2 == nil && v.LogChannel != "" {
-		line := card.Card{Title: "/" + u.Command.Name, Text: u.Everybody.T(key, values...), Fields: []card.Field{
+		line := card.Card{Title: u.Command.Shown(u.Everybody), Text: u.Everybody.T(key, values...), Fields: []card.Field{
 			{Name: u.Everybody.T("mod.by"), Value: mention(u.User.String()), Inline: true},
 			{Name: u.Everybody.T("mod.reason"), Value: card.Plainly(reason)},
 		}, Footer: "op=" + u.Op}

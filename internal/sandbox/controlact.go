@@ -71,6 +71,7 @@ type interactionWish struct {
 	User     ID                `json:"user"`
 	Locale   string            `json:"locale"`
 	Command  string            `json:"command"`
+	Target   ID                `json:"target"` // of a command in a menu
 	Options  map[string]any    `json:"options"`
 	Focused  string            `json:"focused"`
 	CustomID string            `json:"custom_id"`
@@ -84,7 +85,7 @@ type interactionWish struct {
 // controlInteract lets a user use a bot and, with wait_ms, shows what it answered by then.
 func (d *Discord) controlInteract(r *http.Request, q interactionWish) (any, error) {
 	spec := InteractionSpec{
-		App: q.App, Guild: q.Guild, Channel: q.Channel, User: q.User, Locale: q.Locale, Command: q.Command, Options: q.Options,
+		App: q.App, Guild: q.Guild, Channel: q.Channel, User: q.User, Locale: q.Locale, Command: q.Command, Target: q.Target, Options: q.Options,
 		Focused: q.Focused, CustomID: q.CustomID, Message: q.Message, Values: q.Values, Fields: q.Fields,
 	}
 	if q.Modal != "" {

@@ -18,6 +18,9 @@ type InteractionSpec struct {
 	Options map[string]any
 	Focused string
 
+	// Target is the person or the message of the channel whose menu is used; Command is then what stands in the menu.
+	Target ID
+
 	// CustomID is a button or menu of the message, which the user sees, and Values what was selected.
 	CustomID string
 	Message  ID
@@ -62,6 +65,8 @@ func (d *Discord) prepareUse(spec InteractionSpec) (*use, any, error) {
 	var data any
 	var err error
 	switch {
+	case spec.Command != "" && spec.Target != 0 && spec.CustomID == "" && spec.Modal == nil:
+		data, err = d.useOfMenu(g, m, ch, u, spec)
 	case spec.Command != "" && spec.CustomID == "" && spec.Modal == nil:
 		data, err = d.useOfCommand(g, m, ch, u, spec)
 	case spec.CustomID != "" && spec.Modal == nil:

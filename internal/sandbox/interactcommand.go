@@ -25,25 +25,12 @@ type wireUseOption struct {
 	Focused bool            `json:"focused,omitempty"`
 }
 
-// useOfCommand checks a slash command as the app does before it sends it. A command of the guild hides a global one of its
-// name.
+// useOfCommand checks a slash command as the app does before it sends it.
 func (d *Discord) useOfCommand(g *guild, m *member, ch *channel, u *use, spec InteractionSpec) (any, error) {
 	words := strings.Fields(spec.Command)
-	want := &command{Name: words[0], Type: chatCommand}
-	cmd := same(u.app.commandsIn(g.id), want)
-	if cmd == nil {
-		cmd = same(u.app.commandsIn(0), want)
-	}
-	if cmd == nil || cmd.Contexts != nil && !slices.Contains(cmd.Contexts, 0) {
-		return nil, fmt.Errorf("sandbox: bot %s has no command /%s in guild %s; nothing was used", spec.App, words[0], g.id)
-	}
-	have := g.channelPermissions(m, ch, time.Now())
-	missing := !have.Has(UseCommands)
-	if p := cmd.Permissions; p != nil && have != AllPermissions {
-		missing = missing || *p == 0 || !have.Has(*p)
-	}
-	if missing {
-		return nil, fmt.Errorf("sandbox: %s is not shown /%s: permissions are missing; nothing was used", m.user.id, words[0])
+	cmd, err := offered(g, m, ch, u.app, &command{Name: words[0], Type: chatCommand})
+	if err != nil {
+		return nil, err
 	}
 	u.kind, u.command = useCommand, spec.Command
 	if spec.Focused != "" {
@@ -59,6 +46,27 @@ func (d *Discord) useOfCommand(g *guild, m *member, ch *channel, u *use, spec In
 		data.Resolved = &r
 	}
 	return data, nil
+}
+
+// offered finds a command that the app shows to a member in a channel. A command of the guild hides a global one of its
+// name.
+func offered(g *guild, m *member, ch *channel, a *application, want *command) (*command, error) {
+	cmd := same(a.commandsIn(g.id), want)
+	if cmd == nil {
+		cmd = same(a.commandsIn(0), want)
+	}
+	if cmd == nil || cmd.Contexts != nil && !slices.Contains(cmd.Contexts, 0) {
+		return nil, fmt.Errorf("sandbox: bot %s has no command /%s in guild %s; nothing was used", a.user.id, want.Name, g.id)
+	}
+	have := g.channelPermissions(m, ch, time.Now())
+	missing := !have.Has(UseCommands)
+	if p := cmd.Permissions; p != nil && have != AllPermissions {
+		missing = missing || *p == 0 || !have.Has(*p)
+	}
+	if missing {
+		return nil, fmt.Errorf("sandbox: %s is not shown /%s: permissions are missing; nothing was used", m.user.id, want.Name)
+	}
+	return cmd, nil
 }
 
 // useOptions walks down the subcommands and fills in the parameters.
