@@ -62,6 +62,9 @@ func kickMember(c *call) (any, *apiError) {
 func (d *Discord) dropMember(g *guild, m *member, by actor) {
 	d.voice(g, m, by, func() { m.channel, m.session = 0, "" })
 	delete(g.members, m.user.id)
+	for _, ch := range g.threads {
+		delete(ch.thread.members, m.user.id) // told by the next event alone
+	}
 	d.emit(g.id, "GUILD_MEMBER_REMOVE", memberGoneEvent{g.id, newWireUser(m.user)})
 	d.leftGuild(g, m.user)
 	for _, id := range m.roles {

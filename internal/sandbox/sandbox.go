@@ -7,8 +7,13 @@
 // What comes in: HTTP requests of bots under /api and /api/vN, WebSockets on /gateway and the root, scripted changes through
 // the methods of Discord or, from other processes, through JSON under /sandbox/. What goes out: the answers and events, a
 // log of requests, an audit log, what users see, and a feed of voice-state changes that tests read. It needs no network and
-// no account, so tests, benchmarks and `make run` share it. What it has not: threads, reactions, emojis, stickers, automod
-// rules, onboarding and everything that costs money.
+// no account, so tests, benchmarks and `make run` share it.
+//
+// It has everything that a backup reads and a restore writes: settings, roles, channels, threads, messages with files, pins,
+// emojis, stickers, sounds, automod rules, welcome screen, onboarding, events, webhooks, bans. Generate makes guilds of any size
+// from a seed, Wreck damages them, Snapshot and History say what is in them. Files are on the same listener under the paths
+// of Discord's CDN (cdn.go). What it has not: routes that give reactions, polls, templates, what costs money, and archiving of
+// threads by time.
 //
 // Read first: this file for what it consists of, routes.go for what it serves, serve.go for the way of one request
 // (latency, faults, limits, authorisation, handler), memberpatch.go for the call that mutes people, dispatch.go for who gets

@@ -73,12 +73,13 @@ func createThread(c *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
+	w := c.openedThread(g, ch)
 	if kind != PrivateThread {
 		note := &chatMessage{channel: parent.id, author: c.me, at: c.now, kind: threadCreatedMessage, thread: ch, refersTo: ch.id}
 		note.content = ch.name
 		c.send(parent, g, note, allowedMentions{set: true}, false)
 	}
-	return c.openedThread(g, ch), nil
+	return w, nil
 }
 
 // threadKind is the type of thread that a body asks for: a private one when it says nothing, as Discord documents.
