@@ -9,6 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
@@ -221,6 +223,31 @@ func (a *Archive) Messages(channel model.ID) iter.Seq2[model.Message, error] {
 		}
 	}
 }
+
+// NewestFirst gives the messages of a channel or thread in the order in which they are written.
+func (a *Archive) NewestFirst(channel model.ID) iter.Seq2[model.Message, error] {
+	return func(yield func(model.Message, error) bool) {
+		for _, i := range a.messages[channel] {
+			s, err := a.section(i)
+			var all []model.Message
+			if err == nil {
+				all, err = s.Messages()
+			}
+			for _, m := range all {
+				if err == nil && !yield(m, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(model.Message{}, err)
+				return
+			}
+		}
+	}
+}
+
+// Files lists the keys of all files, sorted.
+func (a *Archive) Files() []model.FileKey { return slices.Sorted(maps.Keys(a.files)) }
 
 // backwards gives the messages of a section from its end, and tells whether to go on.
 func (s *Section) backwards(yield func(model.Message, error) bool) bool {
