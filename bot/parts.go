@@ -17,6 +17,7 @@ import (
 	"splashtail/bot/settings"
 	"splashtail/bot/words"
 	"splashtail/bus"
+	"splashtail/internal/guilds"
 )
 
 // parts are what the commands and events of the bot end in.
@@ -27,6 +28,7 @@ type parts struct {
 	book     *incident.Book
 	guard    protection
 	lockdown *lockdown.Keeper
+	stored   *guilds.Reader // guilds as the gateway has shown them
 	watchers []watcher
 }
 
@@ -46,7 +48,7 @@ func (t *Bot) assemble() error {
 	if err != nil {
 		return err
 	}
-	p := &parts{}
+	p := &parts{stored: guilds.NewReader(t.b, t.Self)}
 	t.parts = p
 	p.keeper = moderate.NewKeeper(t.bot, t.b, t.log, t.cfg.Instance, func(ctx context.Context) error { return t.router.Sweep(ctx) })
 	p.watchers = []watcher{{events: []string{"GUILD_BAN_REMOVE"}, handle: p.banRemoved}}
@@ -61,7 +63,7 @@ func (t *Bot) assemble() error {
 		return err
 	}
 	p.book = incident.NewBook(t.bot, t.Self, t.b, t.cfg.Instance, t.log)
-	recorder := incident.NewRecorder(incident.RecorderConfig{Whole: incident.WholeOf(t.bot), People: incident.PeopleOf(t.bot)}, t.b, t.log)
+	recorder := incident.NewRecorder(incident.RecorderConfig{Stored: p.stored.At, Whole: incident.WholeOf(t.bot), People: incident.PeopleOf(t.bot)}, t.b, t.log)
 	p.watchers = append(p.watchers, watcher{events: incident.RecorderEvents(), handle: recorder.Handle})
 	all = append(all, inquiry.Commands(inquiry.Tools{Book: p.book})...)
 	p.lockdown = lockdown.New(lockdown.Config{Bot: t.bot, Bus: t.b, Log: t.log, Instance: t.cfg.Instance, Words: w,

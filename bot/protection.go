@@ -39,7 +39,7 @@ func (t *Bot) protect(p *parts, w *words.Catalogue) []command.Command {
 	policy := protect.NewPolicies(set, t.log).Of
 	p.guard.teller = protect.NewTeller(protect.TellerConfig{Bot: t.bot, Words: w, Policy: policy, Instance: t.cfg.Instance}, t.b, t.log)
 	p.guard.engine = protect.New(protect.Config{
-		Bot: t.bot, Self: t.Self, Policy: policy, Alert: p.guard.hit, RaidAlert: p.guard.teller.Raid, SilentAlert: p.guard.teller.Silent,
+		Bot: t.bot, Self: t.Self, Stored: p.stored.At, Policy: policy, Alert: p.guard.hit, RaidAlert: p.guard.teller.Raid, SilentAlert: p.guard.teller.Silent,
 	}, t.b, t.log)
 	p.watchers = append(p.watchers, watcher{events: protect.Events(), restore: p.guard.restore, handle: p.guard.engine.Handle})
 	return append(
