@@ -21,8 +21,8 @@ const PlanName = "plan.json"
 type Planner struct {
 	Tools
 	Args bus.PlanArgs
-	// Needs says who else has to approve a plan, by the guild's settings; nil: nobody.
-	Needs func(p plan.Plan) string
+	// Needs says who else has to approve a plan that deletes so many things, by the guild's settings; nil: nobody.
+	Needs func(ctx context.Context, guild bus.GuildID, deletes int) (string, error)
 }
 
 // Check says what is wrong with the arguments.
@@ -105,7 +105,9 @@ func (w *Planner) Run(ctx context.Context, r work.Run) error {
 	done := summary(p)
 	done.Guild = in.Saved.Guild.Name
 	if w.Needs != nil {
-		done.Needs = w.Needs(p)
+		if done.Needs, err = w.Needs(ctx, r.Job().Guild, done.Counts[string(plan.Delete)]); err != nil {
+			return err
+		}
 	}
 	return r.Outcome(done)
 }

@@ -21,6 +21,8 @@ import (
 type Restorer struct {
 	Tools
 	Args bus.RestoreArgs
+	// Approved refuses a plan that somebody else has to approve and did not; nil: nobody has to.
+	Approved func(context.Context, work.Run, bus.RestoreArgs) error
 }
 
 // Check says what is wrong with the arguments.
@@ -61,6 +63,12 @@ func (w *Restorer) Run(ctx context.Context, r work.Run) error {
 	x.Tools.Bot = w.Bot.As(discord.ClassBackup)
 	if err := x.load(ctx, w.Args); err != nil {
 		return err
+	}
+	if w.Approved != nil {
+		if err := w.Approved(ctx, r, w.Args); err != nil {
+			x.backup.Close()
+			return err
+		}
 	}
 	defer x.backup.Close()
 	if err := x.begin(ctx); err != nil {

@@ -247,7 +247,7 @@ func newRig(t *testing.T, rights sandbox.Permissions) *rig {
 	x.ok(x.SetBoosts(x.guild, 2))
 	srv := httptest.NewServer(x.kill.wrap(x.Discord))
 	t.Cleanup(srv.Close)
-	c := must(discord.NewLimitedClient(srv.URL+"/api/v10", discord.NewLimiter(discord.LimiterConfig{})))(t)
+	c := must(discord.NewClient(srv.URL + "/api/v10"))(t) // the sandbox of most tests has no limits
 	t.Cleanup(c.Close)
 	bot := c.Bot(secret.New(x.app.Token))
 	x.tools = Tools{

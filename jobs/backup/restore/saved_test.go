@@ -23,7 +23,7 @@ func savedGuild(x *rig) *stored {
 		WidgetEnabled: true, WidgetChannel: ptr(model.ID("923")), Features: []string{"COMMUNITY"}, Icon: b.png(),
 	}
 	s.Roles = []model.Role{
-		{ID: "900", Name: "@everyone", Permissions: "1024"},
+		{ID: "900", Name: "@everyone", Permissions: "3072"},
 		{ID: "901", Name: "Member", Permissions: "2048", Position: 1, Hoist: true},
 		{ID: "902", Name: "Crew", Permissions: "0", Position: 2, Mentionable: true, Colors: model.RoleColors{Primary: 255}},
 		{ID: "903", Name: "Crew", Permissions: "8192", Position: 3},
