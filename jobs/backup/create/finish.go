@@ -109,6 +109,7 @@ func (k *taking) assemble(ctx context.Context, c *collected) (bus.BackupDone, er
 		if err != nil {
 			return err
 		}
+		k.stretched()
 		if err := structure(w, c); err != nil {
 			return err
 		}

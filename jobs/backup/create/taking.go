@@ -53,13 +53,19 @@ func newTaking(ctx context.Context, r work.Run, t Tools, args bus.BackupArgs, pr
 	default:
 		k.key, err = archive.NewPartKey(k.pass)
 	}
-	if !k.pass.IsZero() {
-		runtime.GC() // stretching the password took 32 MiB, and will again for the archive: not both at once
-	}
+	k.stretched()
 	if err != nil || ok {
 		return k, err
 	}
 	return k, r.Note(ctx, k.name("key"), k.key.Sealed())
+}
+
+// stretched lets go of the 32 MiB that a password was stretched in. By itself the collector would take twice that as the
+// measure of what may lie about.
+func (k *taking) stretched() {
+	if !k.pass.IsZero() {
+		runtime.GC()
+	}
 }
 
 // name is a name of a note, a step or a file of this backup.
