@@ -61,6 +61,11 @@ func (w *Restorer) Run(ctx context.Context, r work.Run) error {
 		parents: map[string]*discordgo.Channel{}, tries: map[string]bool{},
 	}
 	x.Tools.Bot = w.Bot.As(discord.ClassBackup)
+	if w.Approved != nil {
+		if err := w.Approved(ctx, r, w.Args); err != nil {
+			return err
+		}
+	}
 	if err := x.load(ctx, w.Args); err != nil {
 		return err
 	}
