@@ -16,6 +16,8 @@ type UpstreamSession struct {
 	ResumeURL string    `json:"resume_url"`
 	Seq       int64     `json:"seq"` // every dispatch up to here is in DISPATCH
 	At        time.Time `json:"at"`
+
+	Taken *UpstreamTaken `json:"taken,omitempty"` // of a session that took over from others, for a while
 }
 
 // ShardReady is what Discord's READY of a shard said, under UpstreamKey.
@@ -49,7 +51,7 @@ type DownstreamSession struct {
 	V       int       `json:"v"`
 	Shard   int       `json:"shard"`
 	Shards  int       `json:"shards"`
-	Ours    int       `json:"ours"` // how many shards we had with Discord; numbers hold for that many
+	Ours    int       `json:"ours"` // how many shards we had with Discord when it began
 	Intents uint64    `json:"intents"`
 	Version int       `json:"version"` // of the gateway protocol: 9 or 10
 	Token   string    `json:"token"`   // SHA-256 of the bot's token
@@ -60,6 +62,7 @@ type DownstreamSession struct {
 	Burst uint64           `json:"burst"`
 	Parts []DownstreamPart `json:"parts,omitempty"` // oldest first
 	Mark  DownstreamMark   `json:"mark,omitzero"`
+	Turn  DownstreamTurn   `json:"turn,omitzero"`
 
 	Voice []GuildID         `json:"voice,omitempty"` // where it asked for a voice state
 	Asked []DownstreamNonce `json:"asked,omitempty"` // its latest member requests, oldest first
@@ -78,6 +81,14 @@ type DownstreamPart struct {
 	Session string `json:"session"`
 	From    int64  `json:"from"`
 	Base    uint64 `json:"base"`
+}
+
+// DownstreamTurn is where a session that saw one shard of ours came to see several, since
+// our number of shards changed: the event at a place p behind Place has the number p -
+// Place + Number.
+type DownstreamTurn struct {
+	Place  uint64 `json:"place"`
+	Number uint64 `json:"number"`
 }
 
 // DownstreamMark is where reading begins again for a bot that has confirmed the number

@@ -183,7 +183,7 @@ func buckets() []Bucket {
 			KeyTTL: true, // for the marks of removed records
 		},
 		{
-			Name: bucketLeases, Key: "owner.<code>, broker.<instance>, edge.capture, sweep.capture, voice.<guild>, shard.<shards>.<shard>, gateway.<instance>, identify.<bot>.<bucket>, guilds.writer, bot.<shard>, bot.alarms, bot.due, bot.lockdown, jobs.sweep, claim.<interaction>", History: 1, MaxBytes: 64 * mib, MaxValue: 4 * kib,
+			Name: bucketLeases, Key: "owner.<code>, broker.<instance>, edge.capture, sweep.capture, voice.<guild>, shard.<shards>.<shard>, shard.plan, gateway.<instance>, identify.<bot>.<bucket>, guilds.writer, bot.<shard>, bot.alarms, bot.due, bot.lockdown, jobs.sweep, claim.<interaction>", History: 1, MaxBytes: 64 * mib, MaxValue: 4 * kib,
 			Does:    "Sole rights with a fencing token; they end with their holder.",
 			Storage: Volatile, KeyTTL: true,
 		},
@@ -196,7 +196,7 @@ func buckets() []Bucket {
 			Does: "How far a reader came that keeps its own place elsewhere, in case that elsewhere is wiped.",
 		},
 		{
-			Name: bucketSessions, Key: "upstream.<shards>.<shard>, ready.<shards>.<shard>, identify.<token hash>, downstream.<session>", History: 1, MaxBytes: 64 * mib, MaxValue: 1 * mib,
+			Name: bucketSessions, Key: "upstream.<shards>.<shard>, ready.<shards>.<shard>, identify.<token hash>, plan.shards, downstream.<session>", History: 1, MaxBytes: 64 * mib, MaxValue: 1 * mib,
 			Does:   "Gateway sessions with Discord and of bots with us, so that both are resumed after kill -9.",
 			KeyTTL: true,
 		},

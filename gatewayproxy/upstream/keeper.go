@@ -14,20 +14,20 @@ import (
 // shardLease is how long a dead process keeps its shards from the others.
 const shardLease = 4 * time.Second
 
-// keep holds a shard whenever this process may, until ctx ends.
-func (u *Upstream) keep(ctx context.Context, number int) {
+// keep holds a shard of so many whenever this process may, until ctx ends.
+func (u *Upstream) keep(ctx context.Context, share *share, count, number int) {
 	for ctx.Err() == nil {
-		u.share.await(ctx)
-		lease, err := bus.AwaitLease(ctx, u.b, bus.ShardLease(u.shards, number), shardLease, u.cfg.Instance)
+		share.await(ctx)
+		lease, err := bus.AwaitLease(ctx, u.b, bus.ShardLease(count, number), shardLease, u.cfg.Instance)
 		if err != nil {
 			return // ctx has ended
 		}
 		rest := time.Duration(0)
-		if release, ok := u.share.take(); ok {
-			if u.hold(ctx, number, lease, release) {
+		if release, ok := share.take(); ok {
+			if u.hold(ctx, newShard(u, count, number), lease, release) {
 				rest = 2 * shardLease
 			}
-			u.share.give(release)
+			share.give(release)
 		}
 		give, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		if err := lease.Release(give); err != nil {
@@ -40,16 +40,15 @@ func (u *Upstream) keep(ctx context.Context, number int) {
 
 // hold runs the shard until the right to it is lost, given up, or ctx ends. It says
 // whether an operator wants another process to have it.
-func (u *Upstream) hold(ctx context.Context, number int, lease *bus.Lease, release <-chan struct{}) (away bool) {
+func (u *Upstream) hold(ctx context.Context, s *shard, lease *bus.Lease, release <-chan struct{}) (away bool) {
 	ctx, cancel := lease.Context(ctx)
 	defer cancel()
-	s := newShard(u, number)
 	u.mu.Lock()
-	u.held[number] = s
+	u.held[s.number] = s
 	u.mu.Unlock()
 	defer func() {
 		u.mu.Lock()
-		delete(u.held, number)
+		delete(u.held, s.number)
 		u.mu.Unlock()
 	}()
 	defer s.serve(ctx)()
@@ -84,7 +83,7 @@ func (u *Upstream) hold(ctx context.Context, number int, lease *bus.Lease, relea
 
 // serve answers operators and bots whose calls are for this shard, until stop is called.
 func (s *shard) serve(ctx context.Context) (stop func()) {
-	shards := s.u.shards
+	shards := s.count
 	orders, err := bus.Serve(ctx, s.u.b, bus.ShardCall(shards, s.number), s.obey)
 	if err != nil {
 		s.log.Warn("operators cannot reach the shard", "err", err)

@@ -57,7 +57,7 @@ func (s *shard) connect(ctx context.Context) end {
 	if !resume {
 		s.show(stateWaiting, "")
 		var err error
-		if p, err = s.u.gate.permit(ctx, s.number, s.u.shards); err != nil {
+		if p, err = s.u.gate.permit(ctx, s.number, s.count); err != nil {
 			return s.noPermit(ctx, err)
 		}
 	}
@@ -113,7 +113,7 @@ func (s *shard) open(ctx context.Context, p *permit) end {
 		if ctx.Err() != nil {
 			return end{cause: causeStop}
 		}
-		if err := p.spend(ctx, s.u.shards); err != nil {
+		if err := p.spend(ctx, s.count); err != nil {
 			return s.noPermit(ctx, err)
 		}
 		used = true
@@ -178,7 +178,7 @@ func (l *link) identify(ctx context.Context) error {
 		return err
 	}
 	return l.send(ctx, gateway.OpIdentify, identify{
-		Token: reveal{l.s.u.cfg.Token}, Intents: w.intents, Shard: [2]int{l.s.number, l.s.u.shards}, LargeThreshold: largeThreshold,
+		Token: reveal{l.s.u.cfg.Token}, Intents: w.intents, Shard: [2]int{l.s.number, l.s.count}, LargeThreshold: largeThreshold,
 		Properties: map[string]string{"os": "linux", "browser": "splashtail", "device": "splashtail"},
 	})
 }
@@ -240,7 +240,7 @@ func (l *link) run(ctx context.Context) end {
 			if e, over := l.pulse(ctx, time.Now()); over {
 				return e
 			}
-		case err := <-l.s.pub.broken:
+		case err := <-l.s.pub.failed():
 			return end{cause: causeStore, err: err}
 		case keep := <-l.s.orders:
 			return end{cause: causeOrder, keep: keep}

@@ -19,6 +19,9 @@ const (
 	// resumable is how long after the last sign of life a stored session is tried.
 	// Discord keeps one a few minutes, and the stream knows what it has for five.
 	resumable = 3 * time.Minute
+	// takenFor is how long a session that took over from others remembers what they had
+	// stored: longer than a crash can take back what the stream acknowledged.
+	takenFor = time.Minute
 )
 
 // place is how far a session is stored, in memory and on the bus.
@@ -37,8 +40,8 @@ type place struct {
 	revision uint64
 }
 
-func newPlace(u *Upstream, shard int) *place {
-	return &place{key: bus.UpstreamKey(u.shards, shard), epoch: u.epoch, sessions: u.sessions, readies: u.readies, kick: make(chan struct{}, 1)}
+func newPlace(u *Upstream, count, shard int) *place {
+	return &place{key: bus.UpstreamKey(count, shard), epoch: u.epoch, sessions: u.sessions, readies: u.readies, kick: make(chan struct{}, 1)}
 }
 
 // advance takes in an acknowledged event.
@@ -51,6 +54,9 @@ func (p *place) advance(u underway, stored uint64) {
 		p.unsaved = saveAfter
 	}
 	p.now.Seq, p.now.At = u.seq, u.at.UTC()
+	if p.now.Taken != nil && u.at.Sub(p.now.Taken.At) > takenFor {
+		p.now.Taken = nil
+	}
 	if p.unsaved++; p.unsaved >= saveAfter {
 		select {
 		case p.kick <- struct{}{}:
@@ -64,6 +70,28 @@ func (p *place) alive(at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.now.At = at.UTC()
+}
+
+// skipped are the events of the session that others have stored before it took over, by
+// sequence. What a crash has taken out of the stream since is not among them.
+func (p *place) skipped(ctx context.Context, b *bus.Bus) (map[int64]bool, error) {
+	p.mu.Lock()
+	taken := p.now.Taken
+	p.mu.Unlock()
+	if taken == nil {
+		return nil, nil
+	}
+	info, err := bus.InfoOf(ctx, b, bus.AllDispatches())
+	if err != nil {
+		return nil, fmt.Errorf("how far the stream reaches is not known: %w", err)
+	}
+	skip := map[int64]bool{}
+	for _, s := range taken.Skip {
+		if s[1] <= info.Last {
+			skip[int64(s[0])] = true
+		}
+	}
+	return skip, nil
 }
 
 // seq is up to where everything is stored.
@@ -175,6 +203,8 @@ func (p *place) load(ctx context.Context, b *bus.Bus, shard int, now time.Time) 
 	case bus.IsCode(err, bus.CodeNotFound): // all of them are too old for the stream
 	case err != nil:
 		return nil, fmt.Errorf("the last stored event cannot be read: %w", err)
+	case last.Value.Session != found.Value.Session && found.Value.Taken != nil:
+		found.Value.Seq = min(found.Value.Seq, found.Value.Taken.From)
 	case last.Value.Session != found.Value.Session:
 		return nil, nil // READY itself was lost, and it is not sent again
 	default:

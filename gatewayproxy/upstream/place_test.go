@@ -48,7 +48,7 @@ func TestAStoredPlaceIsHeldAgainstTheStream(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		p := newPlace(u, 0)
+		p := newPlace(u, 1, 0)
 		got, err := p.load(t.Context(), b, 0, now)
 		if err != nil {
 			t.Fatal(err)
@@ -68,7 +68,7 @@ func TestAFormerHolderIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	begin := func(id string) *place {
-		p := newPlace(u, 0)
+		p := newPlace(u, 1, 0)
 		if _, err := p.load(t.Context(), b, 0, time.Now()); err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +132,7 @@ func TestAStreamThatRefusesIsWaitedFor(t *testing.T) {
 	s := u.held[0]
 	u.mu.Unlock()
 	// What an acknowledgement that says no sets off.
-	s.pub.broken <- bus.Errorf(bus.CodeUnavailable, "storage_full", "the disk is full")
+	s.pub.(*publisher).broken <- bus.Errorf(bus.CodeUnavailable, "storage_full", "the disk is full")
 	w.burst(101, 100)
 	w.until("a RESUME", func() bool { return w.d.Resumes() == 1 })
 	w.exactly(200)

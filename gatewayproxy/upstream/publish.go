@@ -27,7 +27,9 @@ type publisher struct {
 	shard  int
 	slots  chan struct{} // of the process
 	queue  chan underway
-	broken chan error // has a value when the stream refused one; see settle
+	broken chan error     // has a value when the stream refused one; see settle
+	skip   map[int64]bool // by sequence in the session skips: what others have stored already
+	skips  string
 }
 
 // underway is an event on its way, or a question.
@@ -53,6 +55,9 @@ func (p *publisher) publish(ctx context.Context, d bus.Dispatch, s *session, at 
 	if d.Event == eventReady {
 		u.session, u.ready = s, d.Data
 	}
+	if d.Session == p.skips && p.skip[d.Seq] {
+		return p.push(ctx, u)
+	}
 	subject, err := bus.DispatchSubject(d)
 	if err != nil {
 		return p.drop(ctx, u, d, err)
@@ -72,6 +77,8 @@ func (p *publisher) publish(ctx context.Context, d bus.Dispatch, s *session, at 
 	}
 	return p.push(ctx, u)
 }
+
+func (p *publisher) failed() <-chan error { return p.broken }
 
 func (p *publisher) push(ctx context.Context, u underway) error {
 	select {

@@ -12,10 +12,23 @@ import (
 	"splashtail/bus"
 )
 
+// sink is where a shard's events go.
+type sink interface {
+	// publish takes the next event. An error ends the connection, and Discord sends the
+	// event again.
+	publish(ctx context.Context, d bus.Dispatch, s *session, at time.Time) error
+	// settle waits until the fate of everything that was taken is known.
+	settle(ctx context.Context) error
+	// failed has a value when an event that was taken was lost after all.
+	failed() <-chan error
+	run(ctx context.Context)
+}
+
 // shard is one shard while this process has the right to it: its session over all the
 // connections that carry it.
 type shard struct {
 	u      *Upstream
+	count  int // how many there are
 	number int
 	label  string
 	log    *slog.Logger
@@ -23,7 +36,8 @@ type shard struct {
 	mem      memory
 	received int64 // sequence of the newest event that came
 	place    *place
-	pub      *publisher
+	pub      sink
+	quiet    bool      // nobody is told of it: it does not serve yet
 	orders   chan bool // a new connection; true: that resumes
 	sends    chan passing
 	wires    sync.WaitGroup // connections that are being closed
@@ -37,12 +51,11 @@ type shard struct {
 	state ShardStatus
 }
 
-func newShard(u *Upstream, number int) *shard {
-	s := &shard{u: u, number: number, label: strconv.Itoa(number), orders: make(chan bool), sends: make(chan passing),
+func newShard(u *Upstream, count, number int) *shard {
+	s := &shard{u: u, count: count, number: number, label: strconv.Itoa(number), orders: make(chan bool), sends: make(chan passing),
 		released: make(chan struct{})}
 	s.log = u.log.With("shard", number)
-	s.place = newPlace(u, number)
-	s.pub = newPublisher(u, s.place, number, s.log)
+	s.place = newPlace(u, count, number)
 	s.state = ShardStatus{Shard: number, State: stateWaiting, Since: time.Now().UTC(), Held: time.Now().UTC()}
 	return s
 }
@@ -56,6 +69,12 @@ func (s *shard) run(ctx context.Context) error {
 		return err
 	}
 	s.mem.session, s.received = found, s.place.seq()
+	pub := newPublisher(s.u, s.place, s.number, s.log)
+	if pub.skip, err = s.place.skipped(ctx, s.u.b); err != nil {
+		return err
+	}
+	pub.skips = s.place.session()
+	s.pub = pub
 	// The pipeline to the stream outlives ctx until it is empty.
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
@@ -161,7 +180,10 @@ func (s *shard) isLive(how bus.ShardChange) {
 // tell puts a change on the bus, for people, and for muteproxy, which trusts the voice
 // states of a shard only while it is told that the shard is connected.
 func (s *shard) tell(ev bus.ShardEvent) {
-	ev.V, ev.Shard, ev.Shards, ev.Instance, ev.At = 1, s.number, s.u.shards, s.u.cfg.Instance, time.Now().UTC()
+	if s.quiet {
+		return
+	}
+	ev.V, ev.Shard, ev.Shards, ev.Instance, ev.At = 1, s.number, s.count, s.u.cfg.Instance, time.Now().UTC()
 	if err := bus.PublishLater(s.u.b, bus.ShardSubject(ev.Change, s.number), ev); err != nil {
 		s.log.Debug("a change of the shard was not reported", "err", err)
 	}

@@ -95,7 +95,7 @@ func (h *share) set(live int) {
 }
 
 // watchShare counts the processes that live.
-func (u *Upstream) watchShare(ctx context.Context) {
+func (u *Upstream) watchShare(ctx context.Context, share *share) {
 	live := map[string]bool{}
 	for ctx.Err() == nil {
 		clear(live)
@@ -110,7 +110,7 @@ func (u *Upstream) watchShare(ctx context.Context) {
 				live[e.Key] = true
 			}
 			if told {
-				u.share.set(len(live))
+				share.set(len(live))
 			}
 			return nil
 		})

@@ -38,6 +38,7 @@ type ShardStatus struct {
 type Status struct {
 	Plan    string        `json:"plan"` // "ok", or what it waits for
 	Shards  int           `json:"shards"`
+	Change  string        `json:"change,omitempty"`  // how far a change of their number is
 	Intents uint64        `json:"intents,omitempty"` // known once a session was begun
 	URL     string        `json:"url,omitempty"`
 	Held    []ShardStatus `json:"held"`
@@ -73,7 +74,7 @@ func (s *shard) status() ShardStatus {
 // Status tells how every shard of this process is.
 func (u *Upstream) Status() Status {
 	u.mu.Lock()
-	st := Status{Plan: cmp.Or(u.trouble, "ok"), Shards: u.shards, Intents: u.greeted.intents, URL: u.greeted.url}
+	st := Status{Plan: cmp.Or(u.trouble, "ok"), Shards: u.shards, Change: u.change, Intents: u.greeted.intents, URL: u.greeted.url}
 	held := make([]*shard, 0, len(u.held))
 	for _, s := range u.held {
 		held = append(held, s)

@@ -56,15 +56,19 @@ type Upstream struct {
 	readies  *bus.Records[bus.ShardReady]
 	gateways *bus.Records[bus.LeaseHolder]
 	epoch    string // of DISPATCH
-	share    *share
+	plans    *bus.Records[bus.ShardPlan]
 	work     context.Context // of Run
 	resting  sync.WaitGroup  // buckets that rest after an IDENTIFY
+	changing sync.WaitGroup  // a change of the number of shards
 	planned  chan struct{}   // closed when shards is known
 
-	shards int        // written before planned is closed
 	asking sync.Mutex // held while Discord is asked for the greeting
 
 	mu      sync.Mutex
+	shards  int // 0: not known yet
+	plan    bus.Entry[bus.ShardPlan]
+	turned  chan struct{} // closed and replaced when plan changes
+	change  string        // how far a change of the number of shards is
 	greeted greeting
 	trouble string // why the number of shards is not known yet
 	refused bool   // the token was
@@ -104,7 +108,7 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Upstream, error) {
 		return nil, fmt.Errorf("the gateway's metrics cannot be registered: %w", err)
 	}
 	u := &Upstream{cfg: cfg, b: b, log: log, m: m, api: &api{cfg.Client, cfg.Token}, slots: make(chan struct{}, underWay), life: newID(),
-		trouble: "Discord has not been asked yet", planned: make(chan struct{}), held: map[int]*shard{}}
+		trouble: "Discord has not been asked yet", planned: make(chan struct{}), turned: make(chan struct{}), held: map[int]*shard{}}
 	u.gate = &gate{b: b, log: log, m: m, api: u.api, token: cfg.Token, instance: cfg.Instance, gap: cfg.IdentifyGap}
 	if cfg.RedisAddr != "" {
 		u.gate.lock = newIdentifyLock(cfg.RedisAddr, cfg.RedisUser, cfg.RedisPass, cfg.Token)
@@ -128,7 +132,7 @@ func (u *Upstream) Shards() int {
 func (u *Upstream) AwaitShards(ctx context.Context) (int, error) {
 	select {
 	case <-u.planned:
-		return u.shards, nil
+		return u.Shards(), nil
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
@@ -159,24 +163,33 @@ func (u *Upstream) Run(ctx context.Context) error {
 	if !u.findPlan(ctx) {
 		return nil
 	}
+	var parts sync.WaitGroup
+	parts.Go(func() { u.watchPlan(ctx) })
+	u.generations(ctx)
+	parts.Wait()
+	u.changing.Wait()
+	u.resting.Wait()
+	return nil
+}
+
+// holdAll holds shards of so many until ctx ends.
+func (u *Upstream) holdAll(ctx context.Context, count int) {
 	only := u.cfg.Only
 	if len(only) == 0 {
-		for n := range u.shards {
+		for n := range count {
 			only = append(only, n)
 		}
 	}
-	u.share = newShare(len(only), u.log)
+	share := newShare(len(only), u.log)
 	var parts sync.WaitGroup
 	if len(u.cfg.Only) == 0 {
 		parts.Go(func() { u.announce(ctx) })
-		parts.Go(func() { u.watchShare(ctx) })
+		parts.Go(func() { u.watchShare(ctx, share) })
 	}
 	for _, n := range only {
-		parts.Go(func() { u.keep(ctx, n) })
+		parts.Go(func() { u.keep(ctx, share, count, n) })
 	}
 	parts.Wait()
-	u.resting.Wait()
-	return nil
 }
 
 func (u *Upstream) openRecords(ctx context.Context) error {
@@ -189,6 +202,9 @@ func (u *Upstream) openRecords(ctx context.Context) error {
 		return err
 	}
 	if u.readies, err = bus.OpenRecords(ctx, u.b, bus.ShardReadies()); err != nil {
+		return err
+	}
+	if u.plans, err = bus.OpenRecords(ctx, u.b, bus.ShardPlans()); err != nil {
 		return err
 	}
 	if u.gateways, err = bus.OpenRecords(ctx, u.b, bus.LiveGateways()); err != nil {
@@ -230,6 +246,12 @@ func (u *Upstream) findPlan(ctx context.Context) bool {
 }
 
 func (u *Upstream) countShards(ctx context.Context) (int, error) {
+	if err := u.loadPlan(ctx); err != nil {
+		return 0, err
+	}
+	if n := u.chosen(); n > 0 {
+		return n, nil
+	}
 	if u.cfg.Shards > 0 {
 		return u.cfg.Shards, nil
 	}
