@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
 	"splashtail/bus"
 	"splashtail/bus/bustest"
+	"splashtail/gatewayproxy"
 	"splashtail/gatewayproxy/upstream"
 	"splashtail/internal/discord"
 	"splashtail/internal/guilds"
@@ -243,3 +245,37 @@ func (e *editor) one(t *testing.T) {
 }
 
 // TestASnapshotBelongsToItsPlace: what a snapshot shows is exactly what came up to the
+
+// TestWhoHasRolesIsAsked: GUILD_CREATE shows a bot without presences nearly nobody; who
+// else there is comes as an answer to a question of the proxy.
+func TestWhoHasRolesIsAsked(t *testing.T) {
+	d := sandbox.New(sandbox.Config{})
+	d.SetGateway(sandbox.GatewaySettings{IdentifyEvery: -1})
+	run(t, d.Run)
+	<-d.Ready()
+	app := must(d.AddApplication(sandbox.ApplicationSpec{Name: "bot", MembersIntent: true, MessageContentIntent: true}))(t)
+	guild := must(d.AddGuild("guild", must(d.AddUser("owner"))(t)))(t)
+	role, crew := must(d.AddRole(guild, "crew", 0))(t), must(d.AddUser("crew"))(t)
+	for _, user := range []sandbox.ID{app.ID, crew} {
+		if err := d.AddMember(guild, user, role); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := bustest.New(t)
+	p := must(gatewayproxy.New(gatewayproxy.Config{Addr: "127.0.0.1:0", Token: secret.New(app.Token), APIURL: d.URL(), Instance: "one"}, b, bustest.Log(t)))(t)
+	run(t, p.Run)
+	<-p.Ready()
+	until(t, "the proxy can ask", func() bool {
+		return p.AskMembers(t.Context(), 0, fmt.Appendf(nil, `{"guild_id":"%s","query":"","limit":0,"nonce":"roster-1"}`, guild)) == nil
+	})
+	reader := guilds.NewReader(b, nil)
+	until(t, "everybody with a role is known", func() bool {
+		v, err := reader.At(t.Context(), bus.GuildID(guild), guilds.Mark{})
+		if err != nil {
+			return false
+		}
+		who, all := v.WithRoles()
+		_, known := v.Member(bus.UserID(crew))
+		return all && known && len(slices.Collect(who)) == 2
+	})
+}

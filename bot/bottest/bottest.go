@@ -84,7 +84,7 @@ func (w *World) Run(f func(context.Context) error) { run(w.T, f) }
 
 // Stored keeps the guilds as gatewayproxy does and gives a reader of them.
 func (w *World) Stored() *guilds.Reader {
-	s := guilds.New(guilds.Config{Instance: "test", WriteEvery: 20 * time.Millisecond, Ask: w.askMembers}, w.Bus, bustest.Log(w.T))
+	s := guilds.New(guilds.Config{Instance: "test", WriteEvery: 20 * time.Millisecond, Ask: w.askMembers, AskAfter: time.Nanosecond}, w.Bus, bustest.Log(w.T))
 	w.Run(s.Run)
 	return guilds.NewReader(w.Bus, w.Self)
 }

@@ -9,10 +9,12 @@ import (
 	"splashtail/bus"
 )
 
-// How members are asked for. A session may send 120 frames per minute, which bots behind
-// the gateway proxy need as well; the answers are in the stream, 300 KB per 1000 members.
+// How members are asked for. A session may send 120 frames per minute, and ask for all
+// members of a guild once in 30 s; the bots behind the gateway proxy share both, and they
+// ask when a session is new. The answers are in the stream, 300 KB per 1000 members.
 const (
-	askAtOnce   = 2 // guilds per round of writing, which is 60 per minute
+	askAtOnce   = 2                // guilds per round of writing, which is 60 per minute
+	askAfter    = 45 * time.Second // from when the guild was seen; bots go first
 	askAgain    = 5 * time.Minute
 	maxAskedFor = 5000 // members; of a larger guild only those are known whom events show
 )
@@ -34,7 +36,7 @@ func (k *keeper) ask(ctx context.Context) {
 		data, _ := json.Marshal(map[string]any{"guild_id": w.id.String(), "query": "", "limit": 0, "nonce": rosterNonce + strconv.FormatUint(w.created, 36)}) // texts always encode
 		if err := k.s.cfg.Ask(ctx, w.shard, data); err != nil {
 			k.s.log.Debug("the members of a guild cannot be asked for now", "guild", w.id.String(), "err", err)
-			delete(k.asked, w.id)
+			k.asked[w.id] = asked{w.created, time.Now()}
 			return
 		}
 	}
@@ -57,18 +59,24 @@ func (k *keeper) wishes(now time.Time) (list []wish) {
 			continue
 		}
 		n, err := strconv.Atoi(string(e.g.get("member_count")))
-		a, done := k.asked[id]
-		if err != nil || n > maxAskedFor || done && a.created == e.created && now.Sub(a.at) < askAgain {
+		if err != nil || n > maxAskedFor {
 			continue
 		}
-		k.asked[id] = asked{e.created, now}
-		list = append(list, wish{id, e.shard, e.created})
+		a, known := k.asked[id]
+		if !known || a.created != e.created {
+			a = asked{e.created, now.Add(k.s.cfg.AskAfter)}
+			k.asked[id] = a
+		}
+		if !a.due.After(now) {
+			k.asked[id] = asked{e.created, now.Add(askAgain)}
+			list = append(list, wish{id, e.shard, e.created})
+		}
 	}
 	return list
 }
 
-// asked is when the members of a guild were last asked for, and behind which GUILD_CREATE.
+// asked is when the members of a guild are to be asked for, after which GUILD_CREATE.
 type asked struct {
 	created uint64
-	at      time.Time
+	due     time.Time
 }

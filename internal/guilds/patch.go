@@ -8,8 +8,9 @@ import (
 	"splashtail/internal/rawjson"
 )
 
-// memberCap is how many members of a guild are kept besides the bot itself and those in
-// voice: what Discord sends at most for a large_threshold of 250.
+// memberCap is how many members of a guild are kept whole besides the bot itself and those
+// in voice: what Discord sends at most for a large_threshold of 250. Who has which roles is
+// known of more, see maxRoster.
 const memberCap = 250
 
 // made makes a guild of the d of a GUILD_CREATE, with its members bounded and without

@@ -82,7 +82,8 @@ func (v View) Member(user bus.UserID) (m json.RawMessage, known bool) {
 
 // WithRoles gives id and roles of every member who has a role, as Discord's objects, and
 // whether those are all: they are in guilds of up to 5000 members once Discord has answered
-// who is in them, which takes a minute per 60 guilds after a new session.
+// who is in them: after a new session that is not before 45 s, and takes a minute per 60
+// guilds.
 func (v View) WithRoles() (members iter.Seq[json.RawMessage], all bool) {
 	return maps.Values(v.who), v.whole
 }
