@@ -42,7 +42,10 @@ func NewPartKey(password secret.Value) (PartKey, error) {
 	if _, err := io.WriteString(w, id.String()); err != nil {
 		return PartKey{}, fmt.Errorf("seal the key of the parts: %w", err)
 	}
-	return PartKey{id, b.String()}, w.Close()
+	if err := w.Close(); err != nil { // writes the rest
+		return PartKey{}, fmt.Errorf("seal the key of the parts: %w", err)
+	}
+	return PartKey{id, b.String()}, nil
 }
 
 // Sealed is the key as it may be noted: only the password opens it. It is no text: note it as bytes.
