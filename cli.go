@@ -25,6 +25,8 @@ type commandLine struct {
 	Muteproxy    muteproxyCmd    `cmd:"" help:"Run only the door for AutoMuteUs."`
 	Gatewayproxy gatewayproxyCmd `cmd:"" help:"Run only Discord's gateway and the door for bots."`
 	Bot          botCmd          `cmd:"" help:"Run only the bot: slash commands and the protection of servers."`
+	Jobs         jobsCmd         `cmd:"" help:"Run only what works on jobs."`
+	Job          jobCmd          `cmd:"" help:"Look at jobs, end them, try them again, or run one here without a server."`
 	Commands     commandsCmd     `cmd:"" help:"Slash commands, as Discord knows them."`
 	NATS         natsCmd         `cmd:"" name:"nats" help:"Run only the bus; other processes join it with NATS_URL."`
 	Config       configCmd       `cmd:"" help:"Print the settings in effect and where each came from."`

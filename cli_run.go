@@ -71,6 +71,12 @@ type botCmd struct{}
 // Run implements the command.
 func (botCmd) Run(c *call) error { return c.serveOne("bot") }
 
+// jobsCmd runs what works on jobs alone.
+type jobsCmd struct{}
+
+// Run implements the command.
+func (jobsCmd) Run(c *call) error { return c.serveOne("jobs") }
+
 // natsCmd runs the bus alone.
 type natsCmd struct{}
 
@@ -184,7 +190,7 @@ type address struct{ name, url, note string }
 // outside, then the components.
 func (s *site) start(ctx context.Context) error {
 	s.board.Fail("running", "the process is starting")
-	s.house = house{Settings: s.set, redisAddr: s.set.RedisAddr.Value, discordAPI: s.set.DiscordAPIURL.Value,
+	s.house = house{Settings: s.set, redisAddr: s.set.RedisAddr.Value, discordAPI: s.set.DiscordAPIURL.Value, discordCDN: s.set.DiscordCDNURL.Value,
 		primary: s.set.DiscordBotToken.first(), workers: s.set.WorkerBotTokens.Values, metrics: s.metrics,
 		dataDir: s.set.NATSStoreDir.Value, instance: instance(), limiter: discord.NewLimiter(discord.LimiterConfig{})}
 	if err := s.makeTemporary(); err != nil {
@@ -310,7 +316,7 @@ func (s *site) startComponent(ctx context.Context, k component) error {
 		check = c.Check
 	}
 	s.board.Set(k.name, check)
-	if k.door.addr == nil {
+	if k.door.addr == nil || svc.Addr() == "" {
 		return nil
 	}
 	s.serves(address{k.name, "http://" + svc.Addr(), k.door.whose + " (" + k.door.setting + ")"})
@@ -325,7 +331,7 @@ func (c *call) portsFree(p plan) error {
 		wanted = append(wanted, door{setting: "NATS_ADDR", addr: func(s *Settings) string { return s.NATSAddr.Value }})
 	}
 	for _, k := range p.components {
-		if k.door.addr != nil {
+		if k.door.addr != nil && k.door.addr(c.set) != "" {
 			wanted = append(wanted, k.door)
 		}
 	}

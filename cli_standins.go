@@ -49,7 +49,7 @@ func (s *site) startSandbox(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.discord, s.house.discordAPI = d, d.URL()
+	s.discord, s.house.discordAPI, s.house.discordCDN = d, d.URL(), d.CDNURL()
 	s.house.primary = secret.New(s.bots[0].Token)
 	for _, app := range s.bots[1:] {
 		s.house.workers = append(s.house.workers, secret.New(app.Token))

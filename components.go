@@ -15,6 +15,8 @@ import (
 	"splashtail/gatewayproxy"
 	"splashtail/internal/discord"
 	"splashtail/internal/secret"
+	"splashtail/jobs"
+	"splashtail/jobs/backup/create"
 	"splashtail/muteproxy"
 )
 
@@ -52,6 +54,14 @@ func components() []component {
 			reads: []string{"discord", "bot"},
 			need:  []string{"DISCORD_BOT_TOKEN"},
 			make:  makeBot,
+		},
+		{
+			name: "jobs", tier: 0,
+			does:  "jobs of bot, api and schedules: what takes long and survives the end of any process",
+			door:  door{setting: "JOBS_IPC_ADDR", whose: "clients of the earlier job server", addr: func(s *Settings) string { return s.jobsDoor() }},
+			reads: []string{"discord", "jobs"},
+			need:  []string{"DISCORD_BOT_TOKEN"},
+			make:  makeJobs,
 		},
 	}
 }
@@ -102,6 +112,25 @@ func botConfig(h house) bot.Config {
 	}
 }
 
+func makeJobs(h house, b *bus.Bus, log *slog.Logger) (service, error) {
+	limits := create.DefaultLimits()
+	limits.Messages, limits.Attachments = h.BackupMessages.N, int64(h.BackupFilesMiB.N)<<20
+	return jobs.New(jobs.Config{
+		Token: h.primary, APIURL: h.discordAPI, CDNURL: h.discordCDN, Limiter: h.limiter, Backups: limits,
+		Workers: h.JobsWorkers.N, SealKey: h.SealKey.Value, DataDir: h.dataDir,
+		IPCAddr: h.jobsDoor(), IPCSecrets: h.JobsIPCSecrets.Values,
+		Instance: h.instance, Version: buildVersion(), Metrics: h.metrics,
+	}, b, log)
+}
+
+// jobsDoor is where clients of the earlier job server connect; empty: that door is shut.
+func (s *Settings) jobsDoor() string {
+	if len(s.JobsIPCSecrets.Values) == 0 {
+		return ""
+	}
+	return s.JobsIPCAddr.Value
+}
+
 // component is one row of the list.
 type component struct {
 	name  string // also its command, its connection to the bus and `component` in log lines
@@ -128,9 +157,9 @@ type checker interface {
 
 // door is an address that a component listens on.
 type door struct {
-	setting string // what to change when the port is taken
-	addr    func(*Settings) string
-	whose   string // who comes in
+	setting string                 // what to change when the port is taken
+	addr    func(*Settings) string // empty: shut
+	whose   string                 // who comes in
 }
 
 // house is what components are built from: the settings, with stand-ins in the place of what is not set.
@@ -138,6 +167,7 @@ type house struct {
 	*Settings
 	redisAddr  string // empty: none
 	discordAPI string
+	discordCDN string // where its files are
 	primary    secret.Value
 	workers    []secret.Value
 	dataDir    string // for files that are not streams

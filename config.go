@@ -18,6 +18,7 @@ type Settings struct {
 	WorkerBotTokens   Tokens `group:"discord" env:"WORKER_BOT_TOKENS" placeholder:"TOKEN,..." help:"Tokens of further bots that share the muting. Each must be a member of the guilds that it serves."`
 	DiscordAPIURL     URL    `group:"discord" name:"discord-api-url" env:"DISCORD_API_URL" allowed:"http,https" default:"https://discord.com/api/v10" help:"Base of Discord's REST API: a proxy or a test double instead of Discord."`
 	DiscordGatewayURL URL    `group:"discord" name:"discord-gateway-url" env:"DISCORD_GATEWAY_URL" allowed:"ws,wss" placeholder:"URL" help:"Address of Discord's gateway. Unset: what the REST API says."`
+	DiscordCDNURL     URL    `group:"discord" name:"discord-cdn-url" env:"DISCORD_CDN_URL" allowed:"http,https" default:"https://cdn.discordapp.com" help:"Where Discord keeps files: those of backups are read from there and from nowhere else."`
 	NumShards         Number `group:"discord" env:"NUM_SHARDS" allowed:"1..16384" placeholder:"N" help:"Shard count of the primary bot; must match AutoMuteUs. Unset: as many as Discord recommends."`
 	ShardID           Number `group:"discord" name:"shard-id" env:"SHARD_ID" allowed:"0..16383" placeholder:"N" help:"The only shard that this process holds. Unset: processes on one bus share all shards among themselves."`
 
@@ -31,7 +32,6 @@ type Settings struct {
 	GalactusPort   Port   `group:"muteproxy" env:"GALACTUS_PORT" default:"5858" help:"Port for AutoMuteUs."`
 	GalactusBind   Host   `group:"muteproxy" env:"GALACTUS_BIND" default:"127.0.0.1" help:"Address for AutoMuteUs. Loopback by default, unlike galactus: whoever reaches this door can mute people. In a container, set 0.0.0.0 on a network that only AutoMuteUs shares."`
 	GalactusSecret Secret `group:"muteproxy" env:"GALACTUS_SECRET" allowed:"8..4096" placeholder:"SECRET" help:"When set, callers must send it as a bearer token. AutoMuteUs itself cannot; a proxy in front of this door can add it."`
-	SealKey        Key    `group:"muteproxy" env:"SEAL_KEY" placeholder:"KEY" help:"Key under which worker tokens from /addtoken are stored. Unset: made once and kept as seal.key in NATS_STORE_DIR (mode 0600). Set the same one in every process that shares a bus."`
 	MaxReq5Sec     Number `group:"muteproxy" name:"max-req-5-sec" env:"MAX_REQ_5_SEC" allowed:"1..1000" default:"7" help:"Mutes per token and guild in 5 s until Discord's own headers have told the real limit. More than 5 are not sent before that."`
 	AckTimeout     Millis `group:"muteproxy" name:"ack-timeout-ms" env:"ACK_TIMEOUT_MS" allowed:"10..60000" default:"2000" help:"How long a capture client has to take a mute."`
 	TaskTimeout    Millis `group:"muteproxy" name:"task-timeout-ms" env:"TASK_TIMEOUT_MS" allowed:"10..60000" default:"1000" help:"How long a capture client has to finish a mute that it took."`
@@ -44,11 +44,18 @@ type Settings struct {
 	MainGuild         IDs    `group:"bot" env:"MAIN_GUILD" allowed:"one" placeholder:"ID" help:"The server of whoever runs the bot. Unset: BOOTSTRAP_COMMANDS registers for all servers."`
 	BotAllowedUsers   IDs    `group:"bot" env:"BOT_ALLOWED_USERS" placeholder:"ID,..." help:"The only users whose commands the bot takes. Unset: everybody's, as far as their server lets them."`
 
+	JobsWorkers    Number        `group:"jobs" env:"JOBS_WORKERS" allowed:"1..1000" default:"10" help:"How many jobs this process works on at a time. Several processes share the jobs of a bus."`
+	JobsIPCSecrets ClientSecrets `group:"jobs" name:"jobs-ipc-secrets" env:"JOBS_IPC_SECRETS" placeholder:"CLIENT=SECRET,..." help:"Opens the HTTP door of the earlier job server, for these clients with these secrets. Unset: the door is shut."`
+	BackupMessages Number        `group:"jobs" name:"backup-max-messages" env:"BACKUP_MAX_MESSAGES" allowed:"1..1000000" default:"10000" help:"The most messages that one backup keeps."`
+	BackupFilesMiB Number        `group:"jobs" name:"backup-max-files-mib" env:"BACKUP_MAX_FILES_MIB" allowed:"1..100000" default:"500" help:"The most that the attachments of one backup have together, in MiB."`
+	JobsIPCAddr    HostPort      `group:"jobs" name:"jobs-ipc-addr" env:"JOBS_IPC_ADDR" default:"localhost:2939" help:"Where that door is. It has no TLS of its own: keep it on loopback or behind a proxy."`
+
 	NATSURL      URL      `group:"bus" name:"nats-url" env:"NATS_URL" allowed:"nats,tls,ws,wss" placeholder:"URL" help:"Join this NATS server (2.14 or later, with JetStream); several with commas. Unset: the process embeds its own."`
 	NATSAddr     HostPort `group:"bus" name:"nats-addr" env:"NATS_ADDR" default:"127.0.0.1:4222" help:"Where the embedded server listens, for the nats CLI and for other processes."`
 	NATSStoreDir Dir      `group:"bus" name:"nats-store-dir" env:"NATS_STORE_DIR" default:"data/nats" help:"Where the embedded server keeps its streams, and the process its generated key. Back it up."`
 	NATSUser     Text     `group:"bus" name:"nats-user" env:"NATS_USER" placeholder:"NAME" help:"User name for the NATS server, embedded or not."`
 	NATSPassword Secret   `group:"bus" name:"nats-password" env:"NATS_PASSWORD" placeholder:"SECRET" help:"Password for the NATS server. Required when NATS_ADDR is not loopback."`
+	SealKey      Key      `group:"bus" env:"SEAL_KEY" placeholder:"KEY" help:"Key under which secrets are stored: worker tokens from /addtoken, passwords of jobs. Unset: made once and kept as seal.key in NATS_STORE_DIR (mode 0600). Set the same one in every process that shares a bus."`
 
 	OpsAddr   HostPort `group:"process" env:"OPS_ADDR" default:"127.0.0.1:9464" help:"Where /healthz, /readyz and /metrics are served, without a login."`
 	LogLevel  Choice   `group:"process" env:"LOG_LEVEL" allowed:"debug,info,warn,error" default:"info" help:"Least important lines to write."`
@@ -64,6 +71,7 @@ func groups() []kong.Group {
 		{Key: "muteproxy", Title: "muteproxy: the door for AutoMuteUs"},
 		{Key: "gatewayproxy", Title: "gatewayproxy: Discord's gateway, and the door for bots"},
 		{Key: "bot", Title: "bot: slash commands and the protection of servers"},
+		{Key: "jobs", Title: "jobs: what takes long"},
 		{Key: "bus", Title: "The bus (NATS)"},
 		{Key: "process", Title: "The process"},
 	}
@@ -192,6 +200,7 @@ func (s *Settings) checkStandIn() faults {
 		{"WORKER_BOT_TOKENS", s.WorkerBotTokens.Values != nil},
 		{"DISCORD_API_URL", s.DiscordAPIURL.from != fromDefault},
 		{"DISCORD_GATEWAY_URL", s.DiscordGatewayURL.Value != ""},
+		{"DISCORD_CDN_URL", s.DiscordCDNURL.from != fromDefault},
 	} {
 		if other.set {
 			out = append(out, fault{name: "DISCORD_BOT_TOKEN", what: "is missing although " + other.name + " is set"})

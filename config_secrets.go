@@ -5,11 +5,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
-	"splashtail/internal/logs"
-	"splashtail/internal/secret"
+	"slices"
 	"strconv"
 	"strings"
+
+	"splashtail/internal/logs"
+	"splashtail/internal/secret"
 )
 
 // The kinds of settings that nobody may read again.
@@ -130,4 +133,43 @@ func shown(s setting) string {
 		return strconv.Quote(logs.Cut(maskURL(text)))
 	}
 	return strconv.Quote(logs.Cut(text))
+}
+
+// ClientSecrets is a list of clients and their secrets. It prints the clients.
+type ClientSecrets struct {
+	given
+	Values map[string]secret.Value
+}
+
+// minClientSecret is the shortest secret of a client, in characters.
+const minClientSecret = 16
+
+func (v *ClientSecrets) parse(text, _ string) error {
+	v.Values = map[string]secret.Value{}
+	for one := range strings.SplitSeq(text, ",") {
+		client, hidden, ok := strings.Cut(strings.TrimSpace(one), "=")
+		switch {
+		case strings.TrimSpace(one) == "":
+			continue
+		case !ok || client == "" || len(client) > 64 || strings.ContainsAny(client, " \t"):
+			return errors.New("has an entry that is not CLIENT=SECRET")
+		case len(hidden) < minClientSecret || strings.ContainsAny(hidden, " \t"):
+			return fmt.Errorf("has a secret with spaces or fewer than %d characters, that of %s", minClientSecret, client)
+		case !v.Values[client].IsZero():
+			return fmt.Errorf("names the client %s twice", client)
+		}
+		v.Values[client] = secret.New(hidden)
+	}
+	return nil
+}
+
+func (v *ClientSecrets) allowed(string) string {
+	return fmt.Sprintf("CLIENT=SECRET with commas between, a secret of at least %d characters", minClientSecret)
+}
+
+func (v *ClientSecrets) String() string {
+	if len(v.Values) == 0 {
+		return ""
+	}
+	return strings.Join(slices.Sorted(maps.Keys(v.Values)), ",") + " (secrets hidden)"
 }

@@ -100,3 +100,17 @@ func boundTo(args json.RawMessage, guild bus.GuildID) error {
 	}
 	return nil
 }
+
+// Prepare gives the work of a kind of the list with its arguments, for who runs it without an engine.
+func Prepare(kinds []Kind, name bus.JobKind, args json.RawMessage, guild bus.GuildID) (work.Work, error) {
+	for _, k := range kinds {
+		if k.Name == name {
+			return k.prepare(args, guild)
+		}
+	}
+	var names []string
+	for _, k := range kinds {
+		names = append(names, string(k.Name))
+	}
+	return nil, bus.Errorf(bus.CodeInvalid, "no_kind", "there is no kind of job %q; there are: %s", name, strings.Join(names, ", "))
+}

@@ -1,0 +1,34 @@
+package jobs
+
+import (
+	"log/slog"
+	"time"
+
+	"splashtail/bus"
+	"splashtail/internal/discord"
+	"splashtail/jobs/backup/create"
+	"splashtail/jobs/engine"
+	"splashtail/jobs/prune"
+	"splashtail/jobs/work"
+)
+
+// Tools is what kinds of work are made from.
+type Tools struct {
+	Bot     *discord.Bot  // the primary bot
+	CDN     *discord.CDN  // where Discord's files are
+	Backups create.Limits // zero fields take the defaults
+	TempDir string        // for spools; empty: the system's
+	Bus     *bus.Bus      // nil where a job runs without a server
+	Jobs    *bus.Jobs     // the same
+	Log     *slog.Logger
+}
+
+// Kinds is the list of all kinds of work. A new kind is a row here and a package of its own.
+func Kinds(t Tools) []engine.Kind {
+	return append(backupKinds(t), []engine.Kind{
+		{
+			Name: bus.JobMessagePrune, Queue: bus.JobsMiddle, Sole: true, Deadline: 6 * time.Hour, Tries: 5, Keep: 7 * 24 * time.Hour,
+			Make: func() work.Work { return prune.New(t.Bot) },
+		},
+	}...)
+}
