@@ -1,6 +1,9 @@
 package bus
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Parts of a guild that a backup can hold and a restore can be limited to.
 const (
@@ -91,10 +94,16 @@ type PlanDone struct {
 	Counts map[string]int `json:"counts"` // create, update, delete, cannot
 	Lines  []string       `json:"lines"`  // what it does, as people read it; at most 200, deletions first
 	Cannot []string       `json:"cannot,omitempty"`
-	Needs  string         `json:"needs,omitempty"` // who else has to approve: "" nobody, "second", "owner"
+	Needs  string         `json:"needs,omitempty"` // who else has to approve: nobody, NeedsSecond or NeedsOwner
 	Guild  string         `json:"guild"`           // the saved guild's name
 	At     time.Time      `json:"at"`              // when the backup was made
 }
+
+// Who else has to approve a restore that deletes something; GuildSettings.RestoreNeeds chooses.
+const (
+	NeedsSecond = "second" // somebody else who may restore
+	NeedsOwner  = "owner"  // the owner of the guild
+)
 
 // RestoreArgs are the arguments of JobBackupRestore: an approved plan. With the secret
 // "password" when the archive is encrypted.
@@ -111,4 +120,23 @@ type RestoreDone struct {
 	Failed []string       `json:"failed,omitempty"`
 	Left   []string       `json:"left,omitempty"` // what was not restored, with the reason; at most 200
 	Report string         `json:"report"`         // the job's file with every line
+}
+
+// ArchiveOf tells which file of a job is a backup: what JobBackupCreate and JobBackupScheduled made, or the guild as it was
+// before a JobBackupRestore changed it, also when that failed. Empty: there is none.
+func ArchiveOf(j Job) string {
+	var outcome struct {
+		File   string `json:"file"`
+		Safety string `json:"safety"`
+	}
+	if len(j.Outcome) == 0 || json.Unmarshal(j.Outcome, &outcome) != nil {
+		return ""
+	}
+	switch {
+	case j.Kind == JobBackupRestore && j.State.Ended():
+		return outcome.Safety
+	case (j.Kind == JobBackupCreate || j.Kind == JobBackupScheduled) && j.State == JobCompleted:
+		return outcome.File
+	}
+	return ""
 }

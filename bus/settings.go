@@ -17,6 +17,7 @@ type GuildSettings struct {
 	Language     string      `json:"language,omitempty"`      // of what everybody sees; empty: the guild's own
 	Quarantine   string      `json:"quarantine,omitempty"`    // the role that RespondQuarantine leaves
 	Exempt       []Exemption `json:"exempt,omitempty"`        // at most MaxExemptions
+	RestoreNeeds string      `json:"restore_needs,omitempty"` // NeedsSecond, NeedsOwner; empty: who asks is enough
 	By           UserID      `json:"by,string"`
 	At           time.Time   `json:"at"`
 }
@@ -82,6 +83,7 @@ type PendingAct struct {
 	Args    map[string]string `json:"args,omitempty"`
 	By      UserID            `json:"by,string"`
 	Until   time.Time         `json:"until"`
+	Type    string            `json:"type,omitempty"` // what has to be typed to confirm it
 }
 
 // Claim is that a process deals with an interaction; in LEASES under claim.<id>.

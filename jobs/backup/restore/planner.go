@@ -70,7 +70,7 @@ func (w *Planner) Run(ctx context.Context, r work.Run) error {
 		return work.Permanent(err)
 	}
 	digest := ""
-	if err := r.Step(ctx, "Reading the backup", func(ctx context.Context) error {
+	if err := r.Step(ctx, "backup", func(ctx context.Context) error {
 		if digest, err = w.fetch(ctx, r, w.Args.Source); err != nil {
 			return err
 		}
