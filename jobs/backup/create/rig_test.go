@@ -77,7 +77,7 @@ func bare(t *testing.T, limits sandbox.Limits) *rig {
 
 // rebot makes another application the one that reads.
 func (r *rig) rebot(app sandbox.Application) {
-	c := must(discord.NewLimitedClient(r.api, discord.NewLimiter(discord.LimiterConfig{})))(r.t)
+	c := must(discord.NewLimitedClient(r.api, discord.NewLimiter(discord.LimiterConfig{Global: 5000})))(r.t)
 	r.t.Cleanup(c.Close)
 	r.tools.Bot = c.Bot(secret.New(app.Token))
 }
