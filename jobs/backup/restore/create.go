@@ -16,6 +16,11 @@ import (
 // create makes a thing exactly once, as far as Discord lets us see: the intent is noted first; where there was one before,
 // or no answer came, the thing is looked for before it is made.
 func (x *run) create(ctx context.Context, s plan.Step, v map[string]any) (result, error) {
+	for kind, of := range map[plan.Kind]string{plan.Thread: "parent_id", plan.Webhook: "channel_id"} {
+		if s.Kind == kind && textIn(v[of]) == "" {
+			return result{Failed: "its channel could not be made"}, nil
+		}
+	}
 	key := "try/" + s.Key()
 	tried := false
 	if _, err := x.Noted(key, &tried); err != nil {
@@ -55,7 +60,7 @@ func (x *run) create(ctx context.Context, s plan.Step, v map[string]any) (result
 // unsure tells whether a call may have been executed although it gave an error.
 func unsure(ctx context.Context, err error) bool {
 	var missing *fileError
-	if ctx.Err() != nil || errors.As(err, &missing) {
+	if err == nil || ctx.Err() != nil || errors.As(err, &missing) {
 		return false
 	}
 	if _, refused := refusal(err); refused {

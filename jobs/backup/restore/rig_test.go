@@ -33,6 +33,10 @@ type killer struct {
 	passed int
 	dead   bool
 	cancel context.CancelFunc
+
+	refuse int  // the request, counted from 1, that is answered with 403 instead; 0: none
+	lossy  bool // the answer of every other request that makes something gets lost
+	writes int  // requests that change something
 }
 
 // boundary counts; true when the process dies here, or is dead.
@@ -63,12 +67,25 @@ func (k *killer) wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		k.mu.Lock()
+		k.writes++
+		refused, lost := k.writes == k.refuse, k.lossy && r.Method == http.MethodPost && k.writes%2 == 0
+		k.mu.Unlock()
+		if refused {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, `{"code":50013,"message":"Missing Permissions"}`)
+			return
+		}
 		if k.boundary() {
 			panic(http.ErrAbortHandler)
 		}
 		answer := httptest.NewRecorder()
 		next.ServeHTTP(answer, r)
 		if k.boundary() {
+			panic(http.ErrAbortHandler)
+		}
+		if lost {
 			panic(http.ErrAbortHandler)
 		}
 		for key, v := range answer.Header() {

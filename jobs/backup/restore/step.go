@@ -189,10 +189,14 @@ func (x *run) ban(ctx context.Context, s plan.Step) (result, error) {
 	for at := 0; at < len(users); at += discord.MaxBulkBan {
 		some := users[at:min(at+discord.MaxBulkBan, len(users))]
 		var banned discord.BulkBanned
-		err := x.call(ctx, func(ctx context.Context) (err error) {
+		send := func(ctx context.Context) (err error) {
 			banned, err = x.Bot.BulkBan(ctx, x.guild, some, 0, x.reason(s))
 			return err
-		})
+		}
+		err := x.call(ctx, send)
+		if unsure(ctx, err) && !discord.HasCode(err, discord.CodeNobodyBanned) {
+			err = x.call(ctx, send)
+		}
 		var refused *discord.APIError
 		if discord.HasCode(err, discord.CodeNobodyBanned) || errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
 			banned, err = discord.BulkBanned{Failed: some}, nil
