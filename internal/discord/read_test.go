@@ -54,7 +54,9 @@ func TestReadCalls(t *testing.T) {
 		}
 	}
 	for _, a := range []Archive{ArchivePublic, ArchivePrivate} {
-		object(string(a), "threads", func(v any) error { return r.bot.ReadArchivedThreads(ctx, text, a, time.Now().UTC().Format(time.RFC3339), v) })
+		object(string(a), "threads", func(v any) error {
+			return r.bot.ReadArchivedThreads(ctx, text, a, time.Now().UTC().Format(time.RFC3339), v)
+		})
 	}
 	object("joined", "threads", func(v any) error { return r.bot.ReadArchivedThreads(ctx, text, ArchiveJoined, "", v) })
 	object("pins", "items", func(v any) error { return r.bot.ReadPins(ctx, text, time.Now(), v) })
