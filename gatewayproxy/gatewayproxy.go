@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -253,7 +254,7 @@ type Status struct {
 }
 
 func (p *Proxy) serveStatus() (*bus.Service, error) {
-	return bus.NewService(p.b, bus.ServiceInfo{
+	s, err := bus.NewService(p.b, bus.ServiceInfo{
 		Component: componentName, Instance: p.cfg.Instance, Version: p.cfg.Version,
 		Description: "Discord's gateway, for every component and for bots of any library",
 		Status: func(ctx context.Context) (bool, any) {
@@ -262,4 +263,18 @@ func (p *Proxy) serveStatus() (*bus.Service, error) {
 			return p.Check(ctx) == nil, s
 		},
 	})
+	if err != nil {
+		return nil, err
+	}
+	return s, errors.Join(
+		s.Verb("reshard", "Changes the number of shards to target, with no event missed", func(ctx context.Context, q bus.VerbRequest) (any, error) {
+			to, err := strconv.Atoi(q.Target)
+			if err != nil {
+				return nil, bus.Errorf(bus.CodeInvalid, "bad_count", "the target is to be the new number of shards, not %q; nothing was changed", q.Target)
+			}
+			return p.up.Reshard(ctx, to, q)
+		}),
+		s.Verb("rolling-restart", "Connects one shard after the other anew and resumes its session", func(_ context.Context, q bus.VerbRequest) (any, error) {
+			return p.up.RollingRestart(q)
+		}))
 }

@@ -28,10 +28,10 @@ const (
 
 // outgoing is a command on its way to who holds the shard.
 type outgoing struct {
-	shard int
-	send  bus.GatewaySend
-	guild bus.GuildID // of a member request
-	nonce string      // the bot's
+	shards, shard int
+	send          bus.GatewaySend
+	guild         bus.GuildID // of a member request
+	nonce         string      // the bot's
 }
 
 // answer is an event for one bot that is in no stream; it has the number of the event
@@ -249,10 +249,10 @@ func (c *conn) shardOf(id bus.GuildID) int { return guilds.ShardOf(id, c.sess.vi
 
 // send puts a command in the bot's line. They are sent one after the other.
 func (c *conn) send(o outgoing) {
-	o.send.V, o.send.From = 1, c.sess.short()
+	o.send.V, o.send.From, o.shards = 1, c.sess.short(), c.sess.view.upstream
 	if c.outbox == nil {
 		c.outbox = make(chan outgoing, maxOutbox)
-		c.sending.Go(func() { c.sendAll(c.sess.view.upstream) })
+		c.sending.Go(c.sendAll)
 	}
 	select {
 	case c.outbox <- o:
@@ -262,7 +262,7 @@ func (c *conn) send(o outgoing) {
 	}
 }
 
-func (c *conn) sendAll(shards int) {
+func (c *conn) sendAll() {
 	for {
 		var o outgoing
 		select {
@@ -270,7 +270,7 @@ func (c *conn) sendAll(shards int) {
 		case <-c.ctx.Done():
 			return
 		}
-		_, err := bus.Do(c.ctx, c.s.b, bus.GatewaySendCall(shards, o.shard), o.send)
+		_, err := bus.Do(c.ctx, c.s.b, bus.GatewaySendCall(o.shards, o.shard), o.send)
 		if err == nil {
 			c.count(o.send.Op, "sent")
 			continue

@@ -89,7 +89,12 @@ func (c *conn) deliverPage() error {
 		return c.forget("the stream has let go of events that the bot had not had yet")
 	}
 	for i, m := range page {
+		if m.Seq > scanned { // whether it is behind a turn is not known yet
+			more = false
+			break
+		}
 		e := newEvent(m)
+		e.quiet = c.s.tail.quiet(m.Seq)
 		page[i].Value.Data = nil
 		if err := c.pass(e); err != nil {
 			return err
@@ -142,7 +147,12 @@ func (c *conn) lookBehind() error {
 func (c *conn) pass(e *event) error {
 	sess := c.sess
 	sess.cursor = e.place
-	if !sess.view.ofShard(e) {
+	if sess.crossed < e.place {
+		for _, t := range c.s.tail.turnsBetween(sess.crossed, e.place) {
+			sess.cross(t)
+		}
+	}
+	if e.quiet || e.name == bus.EventShardsChanged || !sess.view.ofShard(e) {
 		return nil
 	}
 	number := sess.num.of(e)

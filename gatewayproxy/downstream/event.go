@@ -17,6 +17,7 @@ type event struct {
 	seq     int64  // in that session
 	d       json.RawMessage
 	need    need
+	quiet   bool          // a READY of a session that took over from others: bots need not know
 	gone    []bus.GuildID // with READY: guilds that there were before and are not any more
 
 	once   sync.Once // guards what follows, which is worked out for the first who asks

@@ -74,7 +74,7 @@ type startError struct {
 func (s *Server) begin(ctx context.Context, id identify, version int) (*session, *closing, *startError) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Cold)
 	defer cancel()
-	upstream, err := s.cfg.Shards(ctx)
+	upstream, err := s.shards(ctx)
 	if err != nil || upstream < 1 {
 		return nil, nil, &startError{"cold", err}
 	}
@@ -93,8 +93,11 @@ func (s *Server) begin(ctx context.Context, id identify, version int) (*session,
 		return nil, &closing{gateway.CloseDisallowedIntents, fmt.Sprintf("the application may not use the privileged intents %d; allow them in Discord's developer portal", refused)}, nil
 	}
 	shown, place, since := s.snapshot(v)
+	if err := s.tail.await(ctx, place); err != nil || s.tail.countAt(place, upstream) != upstream || s.tail.turning(place) {
+		return nil, nil, &startError{"cold", err} // our number of shards changes just now
+	}
 	sess := &session{
-		id: newSessionID(), view: v, cursor: place, since: since, ready: ready, shown: shown,
+		id: newSessionID(), view: v, crossed: place, cursor: place, since: since, ready: ready, shown: shown,
 		num: numbering{single: v.single(), base: place, burst: uint64(1 + len(shown))},
 		rec: bus.DownstreamSession{V: 1, Shard: id.shard, Shards: id.shards, Ours: upstream, Intents: id.intents, Version: version,
 			Token: s.token, Base: place, Burst: uint64(1 + len(shown)), Since: time.Now().UTC()},

@@ -13,13 +13,17 @@ type numbering struct {
 	base   uint64
 	burst  uint64
 	parts  []bus.DownstreamPart
-	high   uint64 // the highest number that was given, or that the bot has
-	fresh  bool   // parts has something that is not stored
+	turn   bus.DownstreamTurn // of one that saw a single shard and then several
+	high   uint64             // the highest number that was given, or that the bot has
+	fresh  bool               // parts has something that is not stored
 }
 
 // of gives an event's number. Events of a session come in order; the first one of a new
 // session with Discord begins a part, behind everything the bot has.
 func (n *numbering) of(e *event) uint64 {
+	if n.turn.Place > 0 && e.place > n.turn.Place {
+		return n.note(e.place - n.turn.Place + n.turn.Number)
+	}
 	if !n.single {
 		if e.place <= n.base {
 			return 0

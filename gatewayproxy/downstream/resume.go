@@ -56,18 +56,19 @@ func (s *Server) revive(ctx context.Context, r resume) (*session, error) {
 	if rec.Epoch != info.Epoch {
 		return nil, errors.New("the stream of events was made anew since")
 	}
-	upstream, err := s.cfg.Shards(ctx)
+	upstream, err := s.shards(ctx)
 	if err != nil {
 		return nil, notYet(err)
 	}
 	sess := &session{
 		id: r.session, rec: rec,
 		view: view{shard: rec.Shard, shards: rec.Shards, upstream: upstream, intents: rec.Intents, version: rec.Version},
-		num:  numbering{single: rec.Shards == upstream, base: rec.Base, burst: rec.Burst, parts: rec.Parts},
+		num:  numbering{single: rec.Shards == rec.Ours, base: rec.Base, burst: rec.Burst, parts: rec.Parts, turn: rec.Turn},
 	}
-	if rec.Ours != upstream {
-		return nil, errors.New("the number of shards with Discord changed since")
+	if rec.Ours != s.tail.countAt(rec.Base, upstream) {
+		return nil, errors.New("the number of shards with Discord was set to another")
 	}
+	sess.view.turned = len(s.tail.turnsBetween(rec.Base, ^uint64(0))) > 0
 	for _, shard := range sess.view.sources() { // a process that has just started
 		if err := s.cfg.Guilds.Await(ctx, shard); err != nil {
 			return nil, notYet(err)
@@ -84,6 +85,7 @@ func (s *Server) revive(ctx context.Context, r resume) (*session, error) {
 	if err := s.aim(ctx, sess, r.seq, info); err != nil {
 		return nil, err
 	}
+	sess.view.upstream, sess.crossed = s.tail.countAt(sess.cursor, upstream), sess.cursor
 	return sess, nil
 }
 
@@ -108,7 +110,9 @@ func (s *Server) aim(ctx context.Context, sess *session, seq uint64, info bus.St
 	if seq > sess.mark.Number+info.Last+slack-min(sess.mark.Place, info.Last) {
 		return fmt.Errorf("the number %d was never sent", seq)
 	}
-	if sess.num.single {
+	if turn := rec.Turn; turn.Place > 0 && seq > turn.Number {
+		sess.cursor = max(sess.cursor, min(turn.Place+seq-turn.Number, info.Last))
+	} else if sess.num.single {
 		ahead, err := s.skipAhead(ctx, sess, seq)
 		if err != nil {
 			return err

@@ -41,6 +41,8 @@ type Server struct {
 
 	waiting atomic.Int64 // requests that came before ready
 
+	counted atomic.Int64 // our shards before the first turn that the tail knows of; 0: not asked yet
+
 	mu       sync.Mutex
 	life     context.Context // of all connections; nil before Run and after
 	conns    map[*conn]bool

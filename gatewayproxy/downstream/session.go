@@ -31,6 +31,8 @@ type session struct {
 
 	reborn map[bus.GuildID]bool // known to the bot, and about to come again with a new session of ours
 
+	crossed uint64 // the place of the last turn that the view has taken in
+
 	mark bus.DownstreamMark // confirmed by the bot
 	next bus.DownstreamMark // to be confirmed by its next heartbeat
 	kept time.Time          // when the record was written
@@ -41,7 +43,7 @@ func (s *session) short() string { return s.id[:12] }
 
 // store writes the session's record, which then lives for Config.Keep.
 func (s *Server) store(ctx context.Context, sess *session) error {
-	sess.rec.Parts, sess.rec.Mark = sess.num.parts, sess.mark
+	sess.rec.Parts, sess.rec.Mark, sess.rec.Turn = sess.num.parts, sess.mark, sess.num.turn
 	if _, err := s.records.PutFor(ctx, sess.id, sess.rec, s.cfg.Keep); err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ type tail struct {
 	news    chan struct{} // closed and replaced when scanned moves
 
 	known map[int]map[bus.GuildID]bool // the guilds of each shard that bots know of; see seed
+	turns []turn                       // at which our number of shards changed, oldest first
 }
 
 func newTail(b *bus.Bus, log *slog.Logger, l Limits) *tail {
@@ -57,7 +58,15 @@ func (t *tail) run(ctx context.Context, lost func()) error {
 			wait(ctx, time.Second)
 			continue
 		}
-		t.reset(info)
+		turns, err := turnsBefore(ctx, t.b, info)
+		if err != nil {
+			if first {
+				return err
+			}
+			wait(ctx, time.Second)
+			continue
+		}
+		t.reset(info, turns)
 		if first {
 			close(t.started)
 		} else {
@@ -70,9 +79,10 @@ func (t *tail) run(ctx context.Context, lost func()) error {
 	return nil
 }
 
-func (t *tail) reset(info bus.StreamInfo) {
+func (t *tail) reset(info bus.StreamInfo, turns []turn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.turns = turns
 	t.events, t.bytes, t.floor, t.scanned, t.epoch = nil, 0, info.Last, info.Last, info.Epoch
 	t.wake()
 }
@@ -161,6 +171,15 @@ func (t *tail) seed(shard int, all []guilds.Guild) {
 // census keeps known up to date. A new session with Discord does not tell of guilds that
 // the bot lost while there was none: they are noted at its READY.
 func (t *tail) census(e *event) {
+	if e.name == bus.EventShardsChanged {
+		t.turnAt(e)
+		return
+	}
+	if t.greets(e) {
+		e.quiet = true
+		t.known[e.shard] = guildsOfReady(e.d)
+		return
+	}
 	known := t.known[e.shard]
 	if known == nil {
 		return

@@ -16,6 +16,7 @@ type view struct {
 	intents       uint64
 	version       int
 	self          string // the bot's user id
+	turned        bool   // our number of shards changed, or does so in what is to be read
 }
 
 // single says whether the bot's shard is one of ours, whole.
@@ -35,7 +36,7 @@ func (v view) sources() []int {
 
 // filter takes what the sources bring.
 func (v view) filter() bus.Filter[bus.Dispatch] {
-	if v.single() {
+	if v.single() && !v.turned {
 		return bus.DispatchesOfShard(v.shard)
 	}
 	return bus.AllDispatches()

@@ -138,7 +138,7 @@ func (u *Upstream) takeBack(ctx context.Context) {
 		return
 	}
 	u.log.Error("a change of the number of shards was cut off and is taken back; ask for it again", "shards", found.Value.Shards, "wanted", next)
-	u.recordChange(ctx, bus.VerbRequest{Actor: u.cfg.Instance, Reason: "its process died"}, fmt.Sprintf("failed: the change from %d to %d shards was cut off and taken back", found.Value.Shards, next))
+	u.recordChange(ctx, "reshard", bus.VerbRequest{Actor: u.cfg.Instance, Reason: "its process died"}, fmt.Sprintf("failed: the change from %d to %d shards was cut off and taken back", found.Value.Shards, next))
 }
 
 // giveUp releases a lease also at the end of ctx.

@@ -84,7 +84,7 @@ func (u *Upstream) Reshard(ctx context.Context, to int, asked bus.VerbRequest) (
 		}
 		u.say("")
 		giveUp(u.work, lease)
-		u.recordChange(u.work, asked, outcome)
+		u.recordChange(u.work, "reshard", asked, outcome)
 	})
 	return Change{from, to}, nil
 }
@@ -96,14 +96,14 @@ func (u *Upstream) say(text string) {
 }
 
 // recordChange keeps how a change ended in the log of commands.
-func (u *Upstream) recordChange(ctx context.Context, asked bus.VerbRequest, outcome string) {
+func (u *Upstream) recordChange(ctx context.Context, verb string, asked bus.VerbRequest, outcome string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	subject, err := bus.CommandSubject(u.cfg.Component, "reshard")
+	subject, err := bus.CommandSubject(u.cfg.Component, verb)
 	if err != nil {
 		return
 	}
-	c := bus.Command{V: 1, ID: newID(), Component: u.cfg.Component, Verb: "reshard", Actor: asked.Actor, Reason: asked.Reason, Outcome: outcome, At: time.Now().UTC()}
+	c := bus.Command{V: 1, ID: newID(), Component: u.cfg.Component, Verb: verb, Actor: asked.Actor, Reason: asked.Reason, Outcome: outcome, At: time.Now().UTC()}
 	if _, err := bus.Publish(ctx, u.b, subject, c, bus.WithID(c.ID)); err != nil {
 		u.log.Warn("how a change of the number of shards ended was not recorded", "err", err)
 	}

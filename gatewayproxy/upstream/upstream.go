@@ -36,6 +36,9 @@ type Config struct {
 	Instance  string // names this process
 	Metrics   prometheus.Registerer
 
+	// ResumeWithin is how long a shard may take to be live again in a rolling restart; 0:
+	// 1 min.
+	ResumeWithin time.Duration
 	// IdentifyGap is how long a bucket of max_concurrency rests after an IDENTIFY; 0:
 	// 5.5 s, Discord's 5 s and some slack.
 	IdentifyGap time.Duration
@@ -99,6 +102,9 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Upstream, error) {
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = prometheus.NewRegistry()
+	}
+	if cfg.ResumeWithin == 0 {
+		cfg.ResumeWithin = time.Minute
 	}
 	if cfg.IdentifyGap == 0 {
 		cfg.IdentifyGap = identifyGap
