@@ -196,6 +196,8 @@ func rulesOfCommunities() []rule {
 		{name: "welcome without a community", grants: ManageGuild, method: "PATCH", path: guild + "/welcome-screen", body: `{}`, status: 404, code: 10069},
 		{name: "six welcome channels", grants: ManageGuild, prepare: (*rest).open, method: "PATCH", path: guild + "/welcome-screen", body: `{"welcome_channels":[` + many(6, `{"channel_id":"{text}","description":"x"}`) + `]}`, status: 400, code: 50035},
 		{name: "onboarding with too little", grants: ManageGuild | ManageRoles, prepare: (*rest).open, method: "PUT", path: guild + "/onboarding", body: `{"enabled":true,"default_channel_ids":["{text}"]}`, status: 400, code: 350000},
+		{name: "onboarding where few may write", grants: ManageGuild | ManageRoles, prepare: quiet(4), method: "PUT", path: guild + "/onboarding", body: `{"enabled":true,"default_channel_ids":[{seven}]}`, status: 400, code: 350000},
+		{name: "onboarding where enough may write", grants: ManageGuild | ManageRoles, prepare: quiet(5), method: "PUT", path: guild + "/onboarding", body: `{"enabled":true,"default_channel_ids":[{seven}]}`, status: 200},
 		{name: "onboarding without permission", grants: ManageGuild, method: "PUT", path: guild + "/onboarding", body: `{}`, status: 403, code: 50013},
 		{name: "option that gives nothing", grants: ManageGuild | ManageRoles, method: "PUT", path: guild + "/onboarding", body: `{"prompts":[{"id":"1","title":"x","options":[{"title":"x"}]}]}`, status: 400, code: 50035},
 		{name: "event without permission", method: "POST", path: events, body: event(`"entity_type":2,"channel_id":"{voice}"`), status: 403, code: 50013},
@@ -211,6 +213,22 @@ func rulesOfCommunities() []rule {
 				}
 			}},
 		{name: "widget without permission", method: "GET", path: guild + "/widget", status: 403, code: 50013},
+	}
+}
+
+// quiet makes a community with seven channels, in so many of which everybody may write.
+func quiet(writable int) func(*rest) {
+	return func(r *rest) {
+		r.open()
+		var ids []string
+		for n := range onboardingChannels {
+			id := must(r.w.AddChannel(r.w.guild, "o", TextChannel))(r.t)
+			if n >= writable {
+				r.w.ok(r.w.SetOverwrite(r.w.guild, id, r.w.guild, Overwrite{Deny: SendMessages}))
+			}
+			ids = append(ids, `"`+id.String()+`"`)
+		}
+		r.names["seven"] = strings.Join(ids, ",")
 	}
 }
 
