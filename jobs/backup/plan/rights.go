@@ -24,6 +24,7 @@ const (
 	manageExpressions = 1 << 30
 	manageEvents      = 1 << 33
 	manageThreads     = 1 << 34
+	createThreads     = 1 << 35
 	createExpressions = 1 << 43
 	createEvents      = 1 << 44
 
@@ -88,7 +89,7 @@ func needs(k Kind, op Op) uint64 {
 	case Webhook, Messages:
 		return manageWebhooks
 	case Thread:
-		return manageThreads | manageWebhooks
+		return manageThreads | manageWebhooks | createThreads
 	case Ban:
 		return banMembers | manageGuild
 	case Member:
