@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"splashtail/bus"
-	"splashtail/bus/bustest"
 	"splashtail/jobs/engine"
 	"splashtail/jobs/work"
 )
@@ -603,5 +602,3 @@ func TestUrgentJobsComeFirst(t *testing.T) {
 }
 
 func TestMain(m *testing.M) { workerOrTests(m) }
-
-var _ = bustest.New
