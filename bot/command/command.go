@@ -33,6 +33,11 @@ type Command struct {
 	Bootstrap bool
 
 	Handle func(context.Context, *Use) error
+	// Form gives a form to fill in before the command runs; nil: with these options there is
+	// none, and Handle runs. Submitted runs with what was typed, and has the options too. Form
+	// must answer within a second.
+	Form      func(context.Context, *Use) (*Form, error)
+	Submitted func(ctx context.Context, u *Use, typed map[string]string) error
 	// Complete offers values for the option that is being typed; at most 25 are shown. What
 	// comes in the end can be anything, so Handle checks it.
 	Complete func(ctx context.Context, u *Use, option, typed string) ([]Choice, error)

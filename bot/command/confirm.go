@@ -21,15 +21,22 @@ const confirmFor = time.Minute
 // button, with the count. args reach Command.Confirmed when who asked presses it, once,
 // in whichever process.
 func (u *Use) Confirm(ctx context.Context, c card.Card, verb string, args map[string]string) error {
-	until := time.Now().Add(confirmFor)
-	_, err := u.router.pending.Create(ctx, bus.PendingKey(u.Guild, u.Op), bus.PendingAct{V: 1, Command: u.Command.Name, Args: args, By: u.User, Until: until.UTC()})
-	if err != nil {
+	return u.confirm(ctx, c, verb, bus.PendingAct{Args: args})
+}
+
+func (u *Use) confirm(ctx context.Context, c card.Card, verb string, act bus.PendingAct) error {
+	ttl, footer := confirmFor, "confirm.until"
+	if act.Type != "" {
+		ttl, footer = typeFor, "confirm.type_until"
+	}
+	act.V, act.Command, act.By, act.Until = 1, u.Command.Name, u.User, time.Now().Add(ttl).UTC()
+	if _, err := u.router.pending.Create(ctx, bus.PendingKey(u.Guild, u.Op), act); err != nil {
 		return err
 	}
-	c.Footer = u.T("confirm.until")
+	c.Footer = u.T(footer)
 	c.Buttons = []card.Button{
-		{Label: verb, Danger: true, ID: u.Button(doButton, u.Op, confirmFor)},
-		{Label: u.T("button.cancel"), ID: u.Button(dropButton, u.Op, confirmFor)},
+		{Label: verb, Danger: true, ID: u.Button(doButton, u.Op, ttl)},
+		{Label: u.T("button.cancel"), ID: u.Button(dropButton, u.Op, ttl)},
 	}
 	return u.Reply(ctx, c)
 }

@@ -6,5 +6,7 @@
 //
 // Read in this order: command.go (what a command is), registry.go (all of them, as Discord
 // wants them), sync.go (telling Discord), router.go (the way in), use.go (what a handler
-// has), button.go and confirm.go (what is pressed later, also after a restart).
+// has), button.go, confirm.go and form.go (what is pressed
+// or typed later, also after a restart), menu.go (commands in menus), claim.go (what another
+// process left undone).
 package command

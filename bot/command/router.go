@@ -187,6 +187,9 @@ func (r *Router) ours(ctx context.Context, it *discordgo.Interaction) bool {
 	case discordgo.MessageComponentInteractionData:
 		_, ok := r.seal.open(guild, data.CustomID)
 		return ok
+	case discordgo.ModalSubmitInteractionData:
+		_, ok := r.seal.open(guild, data.CustomID)
+		return ok
 	case discordgo.ApplicationCommandInteractionData:
 		app, err := bus.ParseUserID(it.AppID)
 		if err != nil {

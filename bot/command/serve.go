@@ -39,6 +39,8 @@ func (r *Router) serve(ctx context.Context, it *discordgo.Interaction) string {
 				return r.complete(ctx, u)
 			case discordgo.InteractionMessageComponent:
 				return r.component(ctx, u)
+			case discordgo.InteractionModalSubmit:
+				return r.submitted(ctx, u)
 			}
 			return Refuse("error.unknown")
 		})
@@ -185,11 +187,28 @@ func (r *Router) allow(ctx context.Context, u *Use) error {
 	return Refuse("denied."+string(d.Why), "command", d.Where)
 }
 
-// command answers "thinking" first, then runs the handler.
+// command answers "thinking" first, then runs the handler; one with a form shows that.
 func (r *Router) command(ctx context.Context, u *Use) error {
 	if err := r.allow(ctx, u); err != nil {
 		return err
 	}
+	if u.Command.Form != nil {
+		f, err := u.Command.Form(ctx, u)
+		if err != nil {
+			return err
+		}
+		if f != nil {
+			return r.ask(ctx, u, *f)
+		}
+	}
+	if err := r.think(ctx, u); err != nil {
+		return err
+	}
+	return u.Command.Handle(ctx, u)
+}
+
+// think says that the answer will come.
+func (r *Router) think(ctx context.Context, u *Use) error {
 	answer := &discordgo.InteractionResponse{Type: discordgo.InteractionResponseDeferredChannelMessageWithSource}
 	if !u.Command.Public {
 		answer.Data = &discordgo.InteractionResponseData{Flags: discordgo.MessageFlagsEphemeral}
@@ -198,7 +217,7 @@ func (r *Router) command(ctx context.Context, u *Use) error {
 		return err
 	}
 	u.deferred = true
-	return u.Command.Handle(ctx, u)
+	return nil
 }
 
 // maxChoices is how many values Discord shows, and how long their labels are.
@@ -304,6 +323,9 @@ func (r *Router) confirmation(ctx context.Context, u *Use, p pressed) error {
 	u.Command = c
 	if err := r.allow(ctx, u); err != nil {
 		return err
+	}
+	if p.name == doButton && waiting.Value.Type != "" {
+		return r.askToType(ctx, u, p.state, waiting.Value.Type)
 	}
 	act, err := r.take(ctx, u.Guild, p.state)
 	if err != nil {

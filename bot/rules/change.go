@@ -126,3 +126,38 @@ func (t Tools) removed(ctx context.Context, u *command.Use, args map[string]stri
 	u.Log.Info("a limit was removed", "guild", u.Guild, "limit", args["limit"], "by", u.User, "op", u.Op)
 	return u.Say(ctx, "limits.removed")
 }
+
+// clear asks for more than a press: afterwards nothing stops anybody.
+func (t Tools) clear(ctx context.Context, u *command.Use) error {
+	all, err := t.Store().Of(ctx, u.Guild)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return command.Refuse("limits.clear_none")
+	}
+	g, err := u.Bot.Guild(ctx, u.GuildID())
+	if err != nil {
+		return err
+	}
+	c := card.Card{Text: u.T("limits.clear_ask", "count", len(all)), Colour: card.Bad}
+	return u.ConfirmTyped(ctx, c, u.T("button.limits_clear", "count", len(all)), nil, g.Name)
+}
+
+// cleared removes what there is by now. When it breaks off in the middle, running the
+// command again completes it.
+func (t Tools) cleared(ctx context.Context, u *command.Use, _ map[string]string) error {
+	all, err := t.Store().Of(ctx, u.Guild)
+	if err != nil {
+		return err
+	}
+	for done, r := range all {
+		err := t.Store().Remove(ctx, u.Guild, r.ID, u.User)
+		if err != nil && !bus.IsCode(err, bus.CodeNotFound) {
+			u.Log.Error("limits were removed in part", "guild", u.Guild, "done", done, "of", len(all), "op", u.Op, "err", err)
+			return command.Refuse("limits.clear_part", "done", done, "count", len(all), "ref", u.Op)
+		}
+	}
+	u.Log.Warn("all limits were removed", "guild", u.Guild, "count", len(all), "by", u.User, "op", u.Op)
+	return u.Say(ctx, "limits.cleared", "count", len(all))
+}

@@ -51,12 +51,14 @@ func Commands(t Tools) []command.Command {
 	hits.Components = map[string]command.Component{hitsButton: {Handle: t.hitsPage}}
 	remove := one("remove", t.remove, limit)
 	remove.Confirmed = t.removed
+	clear := one("clear", t.clear)
+	clear.Confirmed = t.cleared
 	profile := one("profile", t.profile)
 	profile.Confirmed = t.profiled
 	return []command.Command{
 		one("add", t.add, ruleOptions(true)...),
 		one("edit", t.edit, append([]command.Option{limit}, ruleOptions(false)...)...),
-		view, remove, hits, profile,
+		view, remove, clear, hits, profile,
 		one("whatif", t.whatif, append([]command.Option{someLimit}, windowOptions(false)...)...),
 	}
 }

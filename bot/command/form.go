@@ -1,0 +1,178 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bwmarrin/discordgo"
+
+	"splashtail/bot/card"
+	"splashtail/bus"
+)
+
+// Form is a dialogue with texts to fill in. What is typed goes to the command and nowhere
+// else: neither our logs nor our records have it.
+type Form struct {
+	Title  string  // at most 45 characters
+	Inputs []Input // one to five
+}
+
+// Input is a text to fill in.
+type Input struct {
+	Name     string // under which the command gets it
+	Label    string // at most 45 characters
+	Hint     string // is seen until something is typed
+	Long     bool   // several lines
+	Optional bool
+	Min, Max int // of the length; 0: no bound of ours
+}
+
+// formButton names the ids of forms.
+const formButton = "form"
+
+// formFor is how long somebody can take to fill in a form.
+const formFor = 10 * time.Minute
+
+// typedInput is the input in which something has to be typed as a confirmation.
+const typedInput = "typed"
+
+// optionsArg is where the options of a command wait while its form is filled in.
+const optionsArg = "options"
+
+// open answers with a form, for what waits under the op.
+func (r *Router) open(ctx context.Context, u *Use, f Form, op string, ttl time.Duration) error {
+	d := &discordgo.InteractionResponseData{Title: card.Cut(f.Title, maxFormText), CustomID: u.Button(formButton, op, ttl)}
+	for _, i := range f.Inputs {
+		style := discordgo.TextInputShort
+		if i.Long {
+			style = discordgo.TextInputParagraph
+		}
+		d.Components = append(d.Components, discordgo.ActionsRow{Components: []discordgo.MessageComponent{discordgo.TextInput{CustomID: i.Name,
+			Label: card.Cut(i.Label, maxFormText), Style: style, Placeholder: card.Cut(i.Hint, maxHint), Required: !i.Optional, MinLength: i.Min, MaxLength: i.Max}}})
+	}
+	return r.cfg.Bot.Respond(ctx, u.it.ID, u.it.Token, &discordgo.InteractionResponse{Type: discordgo.InteractionResponseModal, Data: d})
+}
+
+// Discord's bounds of a form.
+const (
+	maxFormText = 45
+	maxHint     = 100
+)
+
+// ask shows the form of a command and keeps its options until it is filled in.
+func (r *Router) ask(ctx context.Context, u *Use, f Form) error {
+	options, err := json.Marshal(keptOptions{slices.Collect(maps.Values(u.options)), u.resolved})
+	if err != nil {
+		return err
+	}
+	act := bus.PendingAct{V: 1, Command: u.Command.Name, Args: map[string]string{optionsArg: string(options)}, By: u.User, Until: time.Now().Add(formFor).UTC()}
+	if _, err := r.pending.Create(ctx, bus.PendingKey(u.Guild, u.Op), act); err != nil {
+		return err
+	}
+	return r.open(ctx, u, f, u.Op, formFor)
+}
+
+// keptOptions are the options of a command whose form is being filled in.
+type keptOptions struct {
+	Options  []*discordgo.ApplicationCommandInteractionDataOption
+	Resolved *discordgo.ApplicationCommandInteractionDataResolved
+}
+
+// submitted goes on with what waited for a form.
+func (r *Router) submitted(ctx context.Context, u *Use) error {
+	data, ok := u.it.Data.(discordgo.ModalSubmitInteractionData)
+	if !ok {
+		return Refuse("error.unknown")
+	}
+	p, ok := r.seal.open(u.Guild, data.CustomID)
+	if !ok || p.name != formButton {
+		return Refuse("error.unknown_button")
+	}
+	if p.by != u.User {
+		return Refuse("error.not_yours")
+	}
+	waiting, err := r.pending.Get(ctx, bus.PendingKey(u.Guild, p.state))
+	if bus.IsCode(err, bus.CodeNotFound) || err == nil && time.Now().After(waiting.Value.Until) {
+		return Refuse("error.form_expired")
+	}
+	if err != nil {
+		return err
+	}
+	c, ok := r.registry.Get(waiting.Value.Command)
+	if !ok {
+		return Refuse("error.unknown_button")
+	}
+	u.Command = c
+	if err := r.allow(ctx, u); err != nil {
+		return err
+	}
+	fields := typedIn(data.Components)
+	if want := waiting.Value.Type; want != "" && strings.TrimSpace(fields[typedInput]) != want {
+		return Refuse("confirm.wrong", "want", card.Plainly(want)) // it waits on: the button can be pressed again
+	}
+	act, err := r.take(ctx, u.Guild, p.state)
+	if err != nil {
+		return err
+	}
+	if act.Type != "" {
+		if err := r.update(ctx, u); err != nil {
+			return err
+		}
+		return c.Confirmed(ctx, u, act.Args)
+	}
+	return r.filledIn(ctx, u, act, fields)
+}
+
+// filledIn runs a command with its options from before and what was typed.
+func (r *Router) filledIn(ctx context.Context, u *Use, act bus.PendingAct, fields map[string]string) error {
+	var kept keptOptions
+	if err := json.Unmarshal([]byte(act.Args[optionsArg]), &kept); err != nil || u.Command.Submitted == nil {
+		return Refuse("error.unknown")
+	}
+	u.resolved, u.options = kept.Resolved, map[string]*discordgo.ApplicationCommandInteractionDataOption{}
+	for _, o := range kept.Options {
+		u.options[o.Name] = o
+	}
+	if err := r.think(ctx, u); err != nil {
+		return err
+	}
+	return u.Command.Submitted(ctx, u, fields)
+}
+
+// typedIn gives what was typed by the names of inputs.
+func typedIn(rows []discordgo.MessageComponent) map[string]string {
+	out := map[string]string{}
+	for _, row := range rows {
+		a, ok := row.(*discordgo.ActionsRow)
+		if !ok {
+			continue
+		}
+		for _, c := range a.Components {
+			if i, ok := c.(*discordgo.TextInput); ok {
+				out[i.CustomID] = i.Value
+			}
+		}
+	}
+	return out
+}
+
+// ConfirmTyped is Confirm for what destroys the most: who presses has to type a text as
+// well, such as the name of the server.
+func (u *Use) ConfirmTyped(ctx context.Context, c card.Card, verb string, args map[string]string, text string) error {
+	return u.confirm(ctx, c, verb, bus.PendingAct{Args: args, Type: strings.TrimSpace(text)})
+}
+
+// askToType opens the form in which a confirmation is typed.
+func (r *Router) askToType(ctx context.Context, u *Use, op, text string) error {
+	return r.open(ctx, u, Form{Title: u.T("confirm.type_title"), Inputs: []Input{{Name: typedInput, Label: u.T("confirm.type_label"), Hint: text, Min: 1, Max: maxTyped}}}, op, typeFor)
+}
+
+// maxTyped is the longest name of a server.
+const maxTyped = 100
+
+// typeFor is how long a confirmation that has to be typed waits.
+const typeFor = 5 * time.Minute
