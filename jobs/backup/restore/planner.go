@@ -133,8 +133,46 @@ func (w *Planner) input(ctx context.Context, r work.Run, backup Backup) (plan.In
 			}
 		}
 	}
-	_, in.Live, in.Rights, err = w.readLive(ctx, r, "live")
-	return in, err
+	if _, in.Live, in.Rights, err = w.readLive(ctx, r, "live"); err != nil {
+		return in, err
+	}
+	return in, w.presence(ctx, string(in.Live.About.GuildID), &in)
+}
+
+// presence adds the members that the backup knows and that are in the guild without any role: a backup, and so the guild as
+// it is kept, names only those that have one.
+func (w *Planner) presence(ctx context.Context, guild string, in *plan.Input) error {
+	missing := map[model.ID]bool{}
+	for _, m := range in.Saved.Members {
+		missing[m.User] = true
+	}
+	for _, m := range in.Live.Members {
+		delete(missing, m.User)
+	}
+	const page = 1000
+	for after := ""; len(missing) > 0; {
+		var list []struct {
+			User struct{ ID model.ID } `json:"user"`
+		}
+		err := w.Bot.ReadMembers(ctx, guild, after, page, &list)
+		if _, refused := refusal(err); refused {
+			return nil // it may not list them: they count as gone, and the plan says so
+		}
+		if err != nil {
+			return err
+		}
+		for _, m := range list {
+			if missing[m.User.ID] {
+				in.Live.Members = append(in.Live.Members, model.Member{User: m.User.ID})
+				delete(missing, m.User.ID)
+			}
+			after = string(m.User.ID)
+		}
+		if len(list) < page {
+			return nil
+		}
+	}
+	return nil
 }
 
 // readLive reads the guild as it is, keeps that as an archive of the job, and tells what the bot may do there.

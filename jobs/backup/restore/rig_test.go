@@ -238,6 +238,7 @@ type rig struct {
 	guild sandbox.ID
 	role  sandbox.ID // the bot's
 	start time.Time  // of the event
+	url   string
 }
 
 func newRig(t *testing.T, rights sandbox.Permissions) *rig {
@@ -271,6 +272,7 @@ func newRig(t *testing.T, rights sandbox.Permissions) *rig {
 	x.ok(x.SetBoosts(x.guild, 2))
 	srv := httptest.NewServer(x.kill.wrap(x.Discord))
 	t.Cleanup(srv.Close)
+	x.url = srv.URL
 	c := must(discord.NewClient(srv.URL + "/api/v10"))(t) // the sandbox of most tests has no limits
 	t.Cleanup(c.Close)
 	bot := c.Bot(secret.New(x.app.Token))

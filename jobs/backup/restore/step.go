@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 
 	"splashtail/internal/discord"
 	"splashtail/jobs/backup/model"
@@ -181,32 +182,61 @@ func (x *run) edit(ctx context.Context, s plan.Step, c discord.Changes) error {
 	return unknown(s)
 }
 
-// ban bans in one call for every 200 users. Banning somebody twice changes nothing.
+// maxReasons is how many bans are made one by one, to keep their reasons: banning together has one reason for all.
+const maxReasons = 100
+
+// ban bans those whose reason is known one by one, and the others in one call for every 200. Banning somebody twice changes
+// nothing.
 func (x *run) ban(ctx context.Context, s plan.Step) (result, error) {
 	var users []string
 	s.Get("user_ids", &users)
-	var res result
-	for at := 0; at < len(users); at += discord.MaxBulkBan {
-		some := users[at:min(at+discord.MaxBulkBan, len(users))]
-		var banned discord.BulkBanned
-		send := func(ctx context.Context) (err error) {
-			banned, err = x.Bot.BulkBan(ctx, x.guild, some, 0, x.reason(s))
-			return err
-		}
-		err := x.call(ctx, send)
-		if unsure(ctx, err) && !discord.HasCode(err, discord.CodeNobodyBanned) {
-			err = x.call(ctx, send)
-		}
-		var refused *discord.APIError
-		if discord.HasCode(err, discord.CodeNobodyBanned) || errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
-			banned, err = discord.BulkBanned{Failed: some}, nil
-		}
-		if err != nil {
-			return res, err
-		}
-		if n := len(banned.Failed); n > 0 {
-			res.Left = append(res.Left, fmt.Sprintf("%d bans: banned already, or out of reach", n))
+	saved, err := x.structure()
+	if err != nil {
+		return result{}, err
+	}
+	reasons := map[string]string{}
+	for _, b := range saved.Bans {
+		if b.Reason != nil && *b.Reason != "" && slices.Contains(users, string(b.User)) && len(reasons) < maxReasons {
+			reasons[string(b.User)] = *b.Reason
 		}
 	}
-	return res, nil
+	failed := 0
+	for _, user := range slices.Sorted(maps.Keys(reasons)) {
+		err := x.call(ctx, func(ctx context.Context) error { return x.Bot.Ban(ctx, x.guild, user, 0, reasons[user]) })
+		if _, refused := refusal(err); refused {
+			failed++
+		} else if err != nil {
+			return result{}, err
+		}
+	}
+	users = slices.DeleteFunc(users, func(u string) bool { return reasons[u] != "" })
+	for some := range slices.Chunk(users, discord.MaxBulkBan) {
+		n, err := x.bulkBan(ctx, s, some)
+		if err != nil {
+			return result{}, err
+		}
+		failed += n
+	}
+	if failed > 0 {
+		return result{Left: []string{fmt.Sprintf("%d bans: banned already, or out of reach", failed)}}, nil
+	}
+	return result{}, nil
+}
+
+// bulkBan bans some users at once and tells how many could not be.
+func (x *run) bulkBan(ctx context.Context, s plan.Step, users []string) (failed int, err error) {
+	var banned discord.BulkBanned
+	send := func(ctx context.Context) (err error) {
+		banned, err = x.Bot.BulkBan(ctx, x.guild, users, 0, x.reason(s))
+		return err
+	}
+	err = x.call(ctx, send)
+	if unsure(ctx, err) && !discord.HasCode(err, discord.CodeNobodyBanned) {
+		err = x.call(ctx, send)
+	}
+	var refused *discord.APIError
+	if discord.HasCode(err, discord.CodeNobodyBanned) || errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
+		return len(users), nil
+	}
+	return len(banned.Failed), err
 }
