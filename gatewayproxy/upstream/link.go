@@ -92,7 +92,7 @@ func (s *shard) open(ctx context.Context, p *permit) end {
 	if err != nil {
 		return s.ended(ctx, end{cause: causeDial, err: fmt.Errorf("how to connect is not known: %w", err)})
 	}
-	w, err := dialWire(dialCtx, address, !s.u.cfg.Plain)
+	w, err := dialWire(dialCtx, address, s.u.cfg.compress())
 	if err != nil {
 		return s.ended(ctx, end{cause: causeDial, err: err})
 	}

@@ -27,6 +27,7 @@ type Config struct {
 	Only       []int  // the shards that this process may hold; empty: all
 	Intents    uint64 // 0: all that are free, and members and message content where the application may
 	Plain      bool   // no compression
+	Zlib       bool   // zlib-stream in place of zstd-stream, and not Plain
 
 	RedisAddr string // of an AutoMuteUs that uses the same token; empty: none
 	RedisUser string

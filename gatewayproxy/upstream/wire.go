@@ -22,7 +22,7 @@ const (
 // wire is one WebSocket connection, read by a goroutine of its own.
 type wire struct {
 	ws     *websocket.Conn
-	unzip  inflater
+	unzip  unzipper
 	frames chan incoming
 	quit   chan struct{} // closed: nobody takes frames any more
 	once   sync.Once
@@ -46,7 +46,7 @@ func (e *statusError) Error() string {
 }
 
 // dialWire connects to a gateway address.
-func dialWire(ctx context.Context, base string, compress bool) (*wire, error) {
+func dialWire(ctx context.Context, base, compress string) (*wire, error) {
 	u, err := gatewayURL(base, compress)
 	if err != nil {
 		return nil, err
@@ -59,13 +59,13 @@ func dialWire(ctx context.Context, base string, compress bool) (*wire, error) {
 		return nil, err
 	}
 	ws.SetReadLimit(maxFrame)
-	w := &wire{ws: ws, frames: make(chan incoming, 256), quit: make(chan struct{})}
+	w := &wire{ws: ws, unzip: newUnzipper(compress), frames: make(chan incoming, 256), quit: make(chan struct{})}
 	w.ended.Go(w.read)
 	return w, nil
 }
 
 // gatewayURL adds what we speak to the address that Discord told.
-func gatewayURL(base string, compress bool) (string, error) {
+func gatewayURL(base, compress string) (string, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "ws" && u.Scheme != "wss" {
 		return "", fmt.Errorf("the gateway's address %q is no ws or wss URL with a host", base)
@@ -76,8 +76,8 @@ func gatewayURL(base string, compress bool) (string, error) {
 	q := u.Query()
 	q.Set("v", "10")
 	q.Set("encoding", "json")
-	if compress {
-		q.Set("compress", "zstd-stream")
+	if compress != "" {
+		q.Set("compress", compress)
 	}
 	u.RawQuery = q.Encode()
 	return u.String(), nil
@@ -91,6 +91,9 @@ func (w *wire) read() {
 		kind, data, err := w.ws.Read(context.Background()) // ended by close
 		if err == nil && kind == websocket.MessageBinary {
 			data, err = w.unzip.inflate(data)
+			if err == nil && data == nil {
+				continue // a part of a message
+			}
 		}
 		if err != nil {
 			w.err = err
