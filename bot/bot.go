@@ -138,6 +138,7 @@ func (t *Bot) Run(ctx context.Context) error {
 		part("commands", t.router.Run)
 		part("what is due", t.parts.keeper.Run)
 		part("lockdowns", t.parts.lockdown.Run)
+		part("cards of jobs", t.parts.cards.Run)
 		part("limits", t.parts.guard.engine.Run)
 		part("alarms", t.parts.guard.teller.Run)
 		part("incidents", t.parts.book.Follow)

@@ -11,10 +11,12 @@ import (
 	"splashtail/bot/general"
 	"splashtail/bot/incident"
 	"splashtail/bot/inquiry"
+	"splashtail/bot/jobcard"
 	"splashtail/bot/lockdown"
 	"splashtail/bot/moderate"
 	"splashtail/bot/rules"
 	"splashtail/bot/settings"
+	"splashtail/bot/vault"
 	"splashtail/bot/words"
 	"splashtail/bus"
 	"splashtail/internal/guilds"
@@ -28,6 +30,7 @@ type parts struct {
 	book     *incident.Book
 	guard    protection
 	lockdown *lockdown.Keeper
+	cards    *jobcard.Keeper
 	stored   *guilds.Reader // guilds as the gateway has shown them
 	watchers []watcher
 }
@@ -70,6 +73,9 @@ func (t *Bot) assemble() error {
 		Self:     func() string { return t.Self().String() },
 		Settings: func(ctx context.Context, g bus.GuildID) (bus.GuildSettings, error) { return p.settings.Of(ctx, g) }})
 	all = append(all, lockdown.Commands(p.lockdown)...)
+	set := func(ctx context.Context, g bus.GuildID) (bus.GuildSettings, error) { return p.settings.Of(ctx, g) }
+	p.cards = jobcard.New(jobcard.Config{Bot: t.bot, Bus: t.b, Log: t.log, Words: w, Instance: t.cfg.Instance, Settings: set})
+	all = append(all, vault.Commands(vault.Tools{Cards: p.cards})...)
 	if t.registry, err = command.NewRegistry(w, all...); err != nil {
 		return err
 	}
@@ -93,6 +99,9 @@ func (p *parts) open(ctx context.Context, b *bus.Bus) (err error) {
 		return err
 	}
 	if err = p.lockdown.Open(ctx); err != nil {
+		return err
+	}
+	if err = p.cards.Open(ctx); err != nil {
 		return err
 	}
 	return p.keeper.Open(ctx)

@@ -15,14 +15,25 @@ import (
 	"splashtail/bus"
 )
 
-// backupOf reads what a job made, if it made a backup.
+// backupOf reads what a job made, if it made a backup. Before a restore changes a server it keeps the server as it was:
+// that is a backup, too, however the restore ended.
 func backupOf(j bus.Job) (bus.BackupDone, bool) {
-	if j.State != bus.JobCompleted || j.Kind != bus.JobBackupCreate && j.Kind != bus.JobBackupScheduled {
+	file := bus.ArchiveOf(j)
+	if file == "" {
 		return bus.BackupDone{}, false
+	}
+	if j.Kind == bus.JobBackupRestore {
+		done := bus.BackupDone{File: file, At: j.Started}
+		for _, f := range j.Files {
+			if f.Name == file {
+				done.Size = f.Size
+			}
+		}
+		return done, true
 	}
 	var done bus.BackupDone
 	err := json.Unmarshal(j.Outcome, &done)
-	return done, err == nil && done.File != ""
+	return done, err == nil
 }
 
 func backupLabel(u *command.Use, j bus.Job, done bus.BackupDone) string {
@@ -36,7 +47,11 @@ func backupLabel(u *command.Use, j bus.Job, done bus.BackupDone) string {
 			objects += n
 		}
 	}
-	return fmt.Sprintf("%s · %s · %s · %s", name, done.At.UTC().Format("2006-01-02 15:04"), u.T("backup.objects", "count", objects), jobcard.Bytes(done.Size))
+	label := name + " · " + done.At.UTC().Format("2006-01-02 15:04")
+	if objects > 0 {
+		label += " · " + u.T("backup.objects", "count", objects)
+	}
+	return label + " · " + jobcard.Bytes(done.Size)
 }
 
 // create begins a backup and lets the answer follow it.
@@ -77,7 +92,7 @@ const (
 
 // all gives the backups of a guild, the newest first.
 func (t Tools) all(ctx context.Context, u *command.Use) ([]bus.Job, error) {
-	list, err := t.Cards.Jobs().List(ctx, bus.JobQuery{Guild: u.Guild, State: bus.JobCompleted, Limit: bus.MaxJobList})
+	list, err := t.Cards.Jobs().List(ctx, bus.JobQuery{Guild: u.Guild, Limit: bus.MaxJobList})
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +172,9 @@ func (t Tools) about(u *command.Use, j bus.Job, done bus.BackupDone) card.Card {
 	if done.Encrypted {
 		c.Text += "\n🔒 " + u.T("backup.encrypted")
 	}
-	c.Fields = []card.Field{{Name: u.T("jobcard.holds"), Value: jobcard.Counts(u.Words, done.Counts)}}
+	if len(done.Counts) > 0 {
+		c.Fields = []card.Field{{Name: u.T("jobcard.holds"), Value: jobcard.Counts(u.Words, done.Counts)}}
+	}
 	if len(done.Missing) > 0 {
 		c.Fields = append(c.Fields, card.Field{Name: u.T("jobcard.missing", "count", len(done.Missing)), Value: card.Plainly(strings.Join(done.Missing, "\n"))})
 	}

@@ -22,8 +22,7 @@ import (
 
 // Tools is what the commands work with.
 type Tools struct {
-	Cards    *jobcard.Keeper
-	Settings func(context.Context, bus.GuildID) (bus.GuildSettings, error)
+	Cards *jobcard.Keeper
 }
 
 // Backups hold what only some may see, and a restore changes everything: both are for administrators until a server
