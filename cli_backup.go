@@ -1,0 +1,308 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"splashtail/internal/secret"
+	"splashtail/jobs/backup/ancestor"
+	"splashtail/jobs/backup/archive"
+	"splashtail/jobs/backup/export"
+	"splashtail/jobs/backup/model"
+)
+
+// backupCmd is about files of backups. It needs no server and no bot.
+type backupCmd struct {
+	Verify  backupVerifyCmd  `cmd:"" help:"Read all of a backup and say whether it is whole."`
+	Show    backupShowCmd    `cmd:"" help:"Show what a backup holds: its manifest, roles and channels."`
+	Convert backupConvertCmd `cmd:"" help:"Write a backup anew: from the ancestor's format or JSON, to JSON, or with another password."`
+}
+
+// backupFile is the file that a command reads. Passwords come from the environment or a file, since others see flags.
+type backupFile struct {
+	File         string `arg:"" help:"A backup: of this program, of its ancestor (.iblfile), or plain JSON. BACKUP_PASSWORD holds the password of an encrypted one."`
+	PasswordFile string `env:"BACKUP_PASSWORD_FILE" placeholder:"PATH" help:"File with the password, instead of BACKUP_PASSWORD."`
+}
+
+// ownWork is what a password may cost on somebody's own machine: 2^20 KiB of memory.
+const ownWork = 20
+
+// options reads the password.
+func (b backupFile) options() (archive.Options, error) {
+	pass, err := password("BACKUP_PASSWORD", b.PasswordFile)
+	return archive.Options{Password: pass, Limits: archive.Limits{Work: ownWork}}, err
+}
+
+// password is what the file holds, else what the environment does; zero when there is neither.
+func password(env, file string) (secret.Value, error) {
+	text := os.Getenv(env)
+	if file != "" {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return secret.Value{}, fmt.Errorf("read the password: %w", err)
+		}
+		text = strings.TrimRight(string(b), "\r\n")
+	}
+	if text == "" {
+		return secret.Value{}, nil
+	}
+	return secret.New(text), nil
+}
+
+// open gives the backup as an archive of ours; one of another format is converted into a temporary file first.
+func (b backupFile) open(o archive.Options) (a *archive.Archive, done func(), err error) {
+	f, err := os.Open(b.File)
+	if err != nil {
+		return nil, nil, err
+	}
+	done = func() { _ = f.Close() }
+	defer func() {
+		if err != nil {
+			done()
+			err = hint(err)
+		}
+	}()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	start := make([]byte, 512)
+	n, _ := f.ReadAt(start, 0) // what cannot be read is said below
+	if !ancestor.Looks(start[:n]) && !export.Looks(start[:n]) {
+		a, err = archive.Open(f, info.Size(), o)
+		return a, done, err
+	}
+	t, err := os.CreateTemp("", "splashtail-convert-*")
+	if err != nil {
+		return nil, nil, err
+	}
+	done = func() { _ = f.Close(); _ = t.Close(); _ = os.Remove(t.Name()) }
+	if err := convertOther(t, f, info.Size(), start[:n], o); err != nil {
+		return nil, nil, err
+	}
+	size, err := t.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err = archive.Open(t, size, archive.Options{})
+	return a, done, err
+}
+
+// convertOther writes what the ancestor or an export holds into an archive without a password.
+func convertOther(to io.Writer, f *os.File, size int64, start []byte, o archive.Options) error {
+	w, err := archive.NewWriter(to, archive.Options{})
+	if err != nil {
+		return err
+	}
+	if !ancestor.Looks(start) {
+		return export.Read(f, w)
+	}
+	old, err := ancestor.Open(f, size, o)
+	if err != nil {
+		return err
+	}
+	return old.Convert(w)
+}
+
+// hint adds where a password is given.
+func hint(err error) error {
+	if errors.Is(err, archive.ErrNeedsPass) {
+		return fmt.Errorf("%w in BACKUP_PASSWORD or --password-file", err)
+	}
+	return err
+}
+
+// backupVerifyCmd reads all of a backup.
+type backupVerifyCmd struct{ backupFile }
+
+// Run implements the command.
+func (cmd backupVerifyCmd) Run(c *call) error {
+	o, err := cmd.options()
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(cmd.File)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	start := make([]byte, 512)
+	n, _ := f.ReadAt(start, 0) // what cannot be read is said below
+	var r archive.Report
+	if ancestor.Looks(start[:n]) || export.Looks(start[:n]) {
+		a, done, err := cmd.open(o)
+		if err != nil {
+			return err
+		}
+		defer done()
+		m, err := a.Manifest()
+		if err != nil {
+			return err
+		}
+		r = archive.Report{Manifest: m, Counts: m.Counts}
+	} else if r, err = archive.Verify(f, o); err != nil {
+		return hint(err)
+	}
+	fmt.Fprintf(c.stdout, "whole: %s of %s\n%s\n", line(r.Manifest.Title), r.Manifest.TakenAt.UTC().Format("2006-01-02 15:04 MST"), counted(r.Counts))
+	return nil
+}
+
+// counted lists counts for people.
+func counted(counts map[string]int) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		all = append(all, fmt.Sprintf("%d %s", counts[name], line(name)))
+	}
+	return strings.Join(all, ", ")
+}
+
+// line makes text of a stranger safe for a terminal.
+func line(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c >= 0x7f && c < 0xa0 || c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069 {
+			return '?'
+		}
+		return c
+	}, s)
+}
+
+// backupShowCmd shows what a backup holds.
+type backupShowCmd struct{ backupFile }
+
+// Run implements the command.
+func (cmd backupShowCmd) Run(c *call) error {
+	o, err := cmd.options()
+	if err != nil {
+		return err
+	}
+	a, done, err := cmd.open(o)
+	if err != nil {
+		return err
+	}
+	defer done()
+	m, err := a.Manifest()
+	if err != nil {
+		return err
+	}
+	snap, err := a.Snapshot()
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	showManifest(&b, m)
+	showStructure(&b, &snap)
+	_, err = c.stdout.Write(b.Bytes())
+	return err
+}
+
+func showManifest(b *bytes.Buffer, m model.Manifest) {
+	fmt.Fprintf(b, "%s (%s), taken %s\n%s\n\n", line(m.Title), line(string(m.Guild)), m.TakenAt.UTC().Format("2006-01-02 15:04 MST"), counted(m.Counts))
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ITEM\tKEPT\tCOUNT\tREASON")
+	for _, i := range m.Items {
+		kept := map[bool]string{true: "yes", false: "no"}[i.Kept]
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", line(i.Name), kept, i.Count, line(i.Reason))
+	}
+	_ = t.Flush() // into memory
+	for _, x := range m.Missing {
+		fmt.Fprintf(b, "missing: %s: %s\n", line(x.What), line(x.Why))
+	}
+	if m.Dropped > 0 {
+		fmt.Fprintf(b, "missing: %d more\n", m.Dropped)
+	}
+}
+
+// showStructure prints roles from the highest down, and channels below their categories.
+func showStructure(b *bytes.Buffer, s *model.Snapshot) {
+	b.WriteString("\nroles\n")
+	for _, r := range slices.Backward(s.Roles) {
+		fmt.Fprintf(b, "  %s\n", line(r.Name))
+	}
+	b.WriteString("\nchannels\n")
+	under := map[model.ID][]model.Channel{}
+	for _, c := range s.Channels {
+		if c.Parent != nil && c.Type != model.TypeCategory {
+			under[*c.Parent] = append(under[*c.Parent], c)
+		}
+	}
+	for _, c := range s.Channels {
+		switch {
+		case c.Type == model.TypeCategory:
+			fmt.Fprintf(b, "  %s\n", line(c.Name))
+			for _, in := range under[c.ID] {
+				fmt.Fprintf(b, "    %s\n", line(in.Name))
+			}
+		case c.Parent == nil:
+			fmt.Fprintf(b, "  %s\n", line(c.Name))
+		}
+	}
+}
+
+// backupConvertCmd writes a backup anew.
+type backupConvertCmd struct {
+	backupFile
+	Out             string `short:"o" required:"" placeholder:"PATH" help:"Where to write. An existing file is not replaced."`
+	To              string `enum:"splashtail,json" default:"splashtail" help:"Format: splashtail, or json, which is never encrypted."`
+	NewPasswordFile string `env:"BACKUP_NEW_PASSWORD_FILE" placeholder:"PATH" help:"File with the password of what is written; else BACKUP_NEW_PASSWORD, else the password of what is read."`
+	Plain           bool   `help:"Write without a password what has one."`
+}
+
+// Run implements the command.
+func (cmd backupConvertCmd) Run(c *call) error {
+	o, err := cmd.options()
+	if err != nil {
+		return err
+	}
+	next, err := password("BACKUP_NEW_PASSWORD", cmd.NewPasswordFile)
+	if err != nil {
+		return err
+	}
+	if next.IsZero() && !cmd.Plain {
+		next = o.Password
+	}
+	a, done, err := cmd.open(o)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if _, err := os.Lstat(cmd.Out); err == nil {
+		return fmt.Errorf("%s exists; nothing was written: choose another name", cmd.Out)
+	}
+	t, err := os.CreateTemp(filepath.Dir(cmd.Out), ".splashtail-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(t.Name()) }() // gone already when all went well
+	if err := cmd.write(t, a, next); err != nil {
+		_ = t.Close()
+		return err
+	}
+	if err := errors.Join(t.Sync(), t.Close()); err != nil {
+		return err
+	}
+	// A link, unlike a rename, refuses when somebody else has made the file in between.
+	if err := os.Link(t.Name(), cmd.Out); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stdout, "written: %s\n", cmd.Out)
+	return nil
+}
+
+func (cmd backupConvertCmd) write(t io.Writer, a *archive.Archive, next secret.Value) error {
+	if cmd.To == "json" {
+		return export.Write(t, a)
+	}
+	w, err := archive.NewWriter(t, archive.Options{Password: next})
+	if err != nil {
+		return err
+	}
+	return archive.Copy(w, a)
+}
