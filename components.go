@@ -90,7 +90,7 @@ func makeMuteproxy(h house, b *bus.Bus, log *slog.Logger) (service, error) {
 func makeGatewayproxy(h house, b *bus.Bus, log *slog.Logger) (service, error) {
 	cfg := gatewayproxy.Config{
 		Addr: h.GatewayproxyAddr.Value, Token: h.primary, APIURL: h.discordAPI, GatewayURL: h.DiscordGatewayURL.Value,
-		Shards: h.NumShards.N, Intents: uint64(h.GatewayIntents.N), Limiter: h.limiter,
+		Shards: h.NumShards.N, Intents: uint64(h.GatewayIntents.N), Compress: h.GatewayCompress.Value, Limiter: h.limiter,
 		RedisAddr: h.redisAddr, RedisUser: h.RedisUser.Value, RedisPass: h.RedisPass.Value,
 		Instance: h.instance, Version: buildVersion(), Metrics: h.metrics,
 	}

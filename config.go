@@ -39,6 +39,7 @@ type Settings struct {
 
 	GatewayproxyAddr HostPort `group:"gatewayproxy" env:"GATEWAYPROXY_ADDR" default:"127.0.0.1:3220" help:"Where bots connect instead of to Discord's gateway, and send their API requests."`
 	GatewayIntents   Number   `group:"gatewayproxy" env:"GATEWAY_INTENTS" allowed:"0..67108863" default:"0" help:"Intents that are asked of Discord, as the sum of their bits. 0: all that need no permission, and members and message content where the application has them."`
+	GatewayCompress  Choice   `group:"gatewayproxy" env:"GATEWAY_COMPRESS" allowed:"zstd,zlib,none" default:"zstd" help:"How Discord compresses what it sends us. zstd costs the least of both; zlib and none are for a network or a test double that has no zstd."`
 
 	BootstrapCommands Choice `group:"bot" env:"BOOTSTRAP_COMMANDS" allowed:"true,false" default:"false" help:"Register the first slash commands (help, ping, stats) at the start, in MAIN_GUILD. 'splashtail commands sync' registers all."`
 	MainGuild         IDs    `group:"bot" env:"MAIN_GUILD" allowed:"one" placeholder:"ID" help:"The server of whoever runs the bot. Unset: BOOTSTRAP_COMMANDS registers for all servers."`

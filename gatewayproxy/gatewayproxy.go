@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,6 +46,7 @@ type Config struct {
 	Shards     int    // how many there are; 0: as many as Discord recommends
 	Only       []int  // the shards that this process may hold; empty: all
 	Intents    uint64 // 0: see upstream.Config
+	Compress   string // of what Discord sends: "zstd", which is the default, "zlib" or "none"
 
 	RedisAddr string // of an AutoMuteUs that uses the same token; empty: none
 	RedisUser string
@@ -86,6 +88,9 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Proxy, error) {
 	if _, _, err := net.SplitHostPort(cfg.Addr); err != nil {
 		return nil, fmt.Errorf("the address for bots is not host:port: %w", err)
 	}
+	if !slices.Contains([]string{"", "zstd", "zlib", "none"}, cfg.Compress) {
+		return nil, fmt.Errorf("what Discord sends can be compressed with zstd, zlib or none, not with %q", cfg.Compress)
+	}
 	if cfg.Limiter == nil {
 		cfg.Limiter = discord.NewLimiter(discord.LimiterConfig{})
 	}
@@ -97,6 +102,7 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Proxy, error) {
 	p.store = guilds.New(guilds.Config{Instance: cfg.Instance, Ask: p.askMembers}, b, log)
 	p.up, err = upstream.New(upstream.Config{
 		Token: cfg.Token, Client: client, GatewayURL: cfg.GatewayURL, Shards: cfg.Shards, Only: cfg.Only, Intents: cfg.Intents,
+		Plain: cfg.Compress == "none", Zlib: cfg.Compress == "zlib",
 		RedisAddr: cfg.RedisAddr, RedisUser: cfg.RedisUser, RedisPass: cfg.RedisPass,
 		Component: componentName, Instance: cfg.Instance, Metrics: cfg.Metrics,
 	}, b, log)
