@@ -12,7 +12,6 @@ import (
 
 // Permission bits that a restore needs, with Discord's numbers.
 const (
-	kickMembers       = 1 << 1
 	banMembers        = 1 << 2
 	administrator     = 1 << 3
 	manageChannels    = 1 << 4

@@ -26,7 +26,6 @@ type writing struct {
 	last    string              // the newest piece that is known
 	looked  bool                // the end of the channel has been compared
 	left    []string
-	sent    int
 }
 
 func (w *writing) place() string { return orText(w.thread, w.channel) }

@@ -194,9 +194,12 @@ func (x *run) ban(ctx context.Context, s plan.Step) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	reasons := map[string]string{}
+	reasons, wanted := map[string]string{}, map[string]bool{}
+	for _, u := range users {
+		wanted[u] = true
+	}
 	for _, b := range saved.Bans {
-		if b.Reason != nil && *b.Reason != "" && slices.Contains(users, string(b.User)) && len(reasons) < maxReasons {
+		if b.Reason != nil && *b.Reason != "" && wanted[string(b.User)] && len(reasons) < maxReasons {
 			reasons[string(b.User)] = *b.Reason
 		}
 	}
