@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/bwmarrin/discordgo"
 
@@ -40,8 +41,8 @@ func (x *run) file(key model.FileKey) ([]byte, error) {
 	return data, nil
 }
 
-// withFiles puts the bytes of pictures where their keys stand.
-func (x *run) withFiles(c discord.Changes) (discord.Changes, error) {
+// withFiles puts the bytes of pictures where their keys stand. One that the backup has not got is left out.
+func (x *run) withFiles(c discord.Changes) discord.Changes {
 	for _, key := range []string{"icon", "splash", "banner", "discovery_splash", "avatar", "image"} {
 		name, ok := c[key].(string)
 		if !ok || name == "" {
@@ -49,11 +50,13 @@ func (x *run) withFiles(c discord.Changes) (discord.Changes, error) {
 		}
 		data, err := x.file(model.FileKey(name))
 		if err != nil {
-			return nil, err
+			delete(c, key)
+			x.lacks = append(x.lacks, fmt.Sprintf("without its %s: %v", strings.ReplaceAll(key, "_", " "), err))
+			continue
 		}
 		c[key] = discord.Picture(data)
 	}
-	return c, nil
+	return c
 }
 
 // settings changes the guild. The widget has a call of its own, and the list of features is sent as a whole.

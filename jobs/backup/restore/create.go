@@ -78,12 +78,10 @@ func (x *run) make(ctx context.Context, s plan.Step, v map[string]any) (string, 
 	}
 	file, _ := v["file"].(string)
 	delete(v, "file")
-	c, err := x.withFiles(discord.Changes(v))
-	if err != nil {
-		return "", err
-	}
+	c := x.withFiles(discord.Changes(v))
 	var data []byte
 	if file != "" {
+		var err error
 		if data, err = x.file(model.FileKey(file)); err != nil {
 			return "", err
 		}

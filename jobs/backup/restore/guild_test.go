@@ -180,3 +180,18 @@ func TestOwnGuildIsLeftAlone(t *testing.T) {
 		t.Errorf("%d entries", n)
 	}
 }
+
+// TestMissingPictures: a picture that the backup has not got is left out with a word, and the rest of its step is done (R7).
+func TestMissingPictures(t *testing.T) {
+	x := newRig(t, sandbox.Administrator)
+	b := savedGuild(x)
+	delete(b.Files, b.Structure.Guild.Icon)
+	delete(b.Files, b.Structure.Stickers[0].File)
+	done, _ := x.restored(b, bus.PlanArgs{})
+	if len(done.Failed) != 1 || !strings.Contains(done.Failed[0], "sticker") || !slices.ContainsFunc(done.Left, func(l string) bool { return strings.Contains(l, "without its icon") }) {
+		t.Errorf("failed %v, left %v", done.Failed, done.Left)
+	}
+	if g := must(x.tools.Bot.Guild(t.Context(), x.guild.String()))(t); g.Name != "Skeld" {
+		t.Errorf("the settings are not restored: %s", g.Name)
+	}
+}

@@ -51,6 +51,7 @@ type run struct {
 	parents map[string]*discordgo.Channel // of threads
 	tries   map[string]bool               // webhooks that were replaced when somebody deleted them
 	saved   *model.Snapshot               // see structure
+	lacks   []string                      // what the step in hand has to do without
 }
 
 // Run executes the plan, or the rest of it.

@@ -75,6 +75,7 @@ func (x *run) act(ctx context.Context, s plan.Step) (result, error) {
 		return result{Failed: err.Error()}, nil
 	}
 	var res result
+	x.lacks = nil
 	switch {
 	case s.Kind == plan.Ban:
 		res, err = x.ban(ctx, s)
@@ -95,6 +96,9 @@ func (x *run) act(ctx context.Context, s plan.Step) (result, error) {
 	var missing *fileError
 	if errors.As(err, &missing) {
 		return result{Failed: missing.Error()}, nil
+	}
+	for _, l := range x.lacks {
+		res.Left = append(res.Left, s.Line+": "+l)
 	}
 	return res, err
 }
@@ -135,9 +139,9 @@ func unknown(s plan.Step) error {
 
 // change sets values on what is there.
 func (x *run) change(ctx context.Context, s plan.Step, v map[string]any) (result, error) {
-	c, err := x.withFiles(discord.Changes(maps.Clone(v)))
-	if err != nil {
-		return result{}, err
+	c := x.withFiles(discord.Changes(maps.Clone(v)))
+	if len(c) == 0 {
+		return result{}, nil
 	}
 	switch s.Kind {
 	case plan.Settings:
