@@ -75,9 +75,9 @@ func (l *Limiter) adopt(t *tokenBudget, route, hash string, now time.Time) {
 			continue
 		}
 		delete(t.buckets, key)
-		delete(t.starved, b)
 		key.name = hash
 		if heir := t.buckets[key]; heir != nil {
+			delete(t.starved, b) // what only changes its name still waits for the global limit
 			heir.takeOver(b)
 			heirs = append(heirs, heir)
 			l.buckets--
