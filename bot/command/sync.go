@@ -94,32 +94,50 @@ func (s Syncer) Sync(ctx context.Context, guild bus.GuildID, want []*discordgo.A
 	return done, err
 }
 
-// apply goes through the difference. ours gains what is created and loses what is deleted.
+// apply makes the difference good. ours gains what is created and loses what is deleted. Where nothing of others stands,
+// one call sets everything: one by one, Discord takes five in 20 seconds.
 func (s Syncer) apply(ctx context.Context, guild string, want []*discordgo.ApplicationCommand, ours map[string]string, done *Changes) error {
 	have, err := s.Bot.Commands(ctx, s.App.String(), guild)
 	if err != nil {
 		return err
 	}
+	wrong, drop := s.compare(have, want, ours, done)
+	switch {
+	case s.Dry:
+		return nil
+	case len(done.Foreign) == 0 && !s.Add && len(wrong)+len(drop) > 1:
+		return s.setAll(ctx, guild, want, ours)
+	}
+	for _, w := range wrong {
+		// Not by an edit: that would leave what we no longer say, such as permissions.
+		made, err := s.Bot.CreateCommand(ctx, s.App.String(), guild, w)
+		if err != nil {
+			return fmt.Errorf("/%s could not be registered; the commands before it were: %w", w.Name, err)
+		}
+		ours[setName(w.Type, w.Name)] = made.ID
+	}
+	for _, h := range drop {
+		if err := s.Bot.DeleteCommand(ctx, s.App.String(), guild, h.ID); err != nil {
+			return fmt.Errorf("/%s could not be removed: %w", h.Name, err)
+		}
+		delete(ours, setName(h.Type, h.Name))
+	}
+	return nil
+}
+
+// compare says what has to be made, over what is there or not, and what of ours has to go.
+func (s Syncer) compare(have, want []*discordgo.ApplicationCommand, ours map[string]string, done *Changes) (wrong, drop []*discordgo.ApplicationCommand) {
 	for _, w := range want {
 		at := slices.IndexFunc(have, func(h *discordgo.ApplicationCommand) bool { return h.Name == w.Name && h.Type == w.Type })
 		switch {
 		case at < 0:
-			done.Created = append(done.Created, w.Name)
-			err = s.create(ctx, guild, w, ours)
-		case ours[setName(w.Type, w.Name)] != have[at].ID && !s.Adopt:
-			continue // it is told below
+			done.Created, wrong = append(done.Created, w.Name), append(wrong, w)
+		case ours[setName(w.Type, w.Name)] != have[at].ID && !s.Adopt: // it is told below
 		case same(have[at], w):
 			done.Unchanged++
 			ours[setName(w.Type, w.Name)] = have[at].ID
 		default:
-			done.Edited = append(done.Edited, w.Name)
-			if !s.Dry {
-				// Not by an edit: that would leave what we no longer say, such as permissions.
-				err = s.create(ctx, guild, w, ours)
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("/%s could not be registered; the commands before it were: %w", w.Name, err)
+			done.Edited, wrong = append(done.Edited, w.Name), append(wrong, w)
 		}
 	}
 	for _, h := range have {
@@ -129,28 +147,23 @@ func (s Syncer) apply(ctx context.Context, guild string, want []*discordgo.Appli
 		case ours[setName(h.Type, h.Name)] != h.ID:
 			done.Foreign = append(done.Foreign, h.Name)
 		default:
-			done.Deleted = append(done.Deleted, h.Name)
-			if s.Dry {
-				continue
-			}
-			if err := s.Bot.DeleteCommand(ctx, s.App.String(), guild, h.ID); err != nil {
-				return fmt.Errorf("/%s could not be removed: %w", h.Name, err)
-			}
-			delete(ours, setName(h.Type, h.Name))
+			done.Deleted, drop = append(done.Deleted, h.Name), append(drop, h)
 		}
 	}
-	return nil
+	return wrong, drop
 }
 
-func (s Syncer) create(ctx context.Context, guild string, w *discordgo.ApplicationCommand, ours map[string]string) error {
-	if s.Dry {
-		return nil
+// setAll puts our commands in the place of all that there are.
+func (s Syncer) setAll(ctx context.Context, guild string, want []*discordgo.ApplicationCommand, ours map[string]string) error {
+	made, err := s.Bot.SetCommands(ctx, s.App.String(), guild, want)
+	if err != nil {
+		return fmt.Errorf("the commands could not be registered; those that were there are there still: %w", err)
 	}
-	made, err := s.Bot.CreateCommand(ctx, s.App.String(), guild, w)
-	if err == nil {
-		ours[setName(w.Type, w.Name)] = made.ID
+	clear(ours)
+	for _, c := range made {
+		ours[setName(c.Type, c.Name)] = c.ID
 	}
-	return err
+	return nil
 }
 
 func hashOf(want []*discordgo.ApplicationCommand) string {

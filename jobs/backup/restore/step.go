@@ -218,7 +218,7 @@ func (x *run) ban(ctx context.Context, s plan.Step) (result, error) {
 	}
 	users = slices.DeleteFunc(users, func(u string) bool { return reasons[u] != "" })
 	for some := range slices.Chunk(users, discord.MaxBulkBan) {
-		n, err := x.bulkBan(ctx, s, some)
+		n, err := x.bulkBan(ctx, some)
 		if err != nil {
 			return result{}, err
 		}
@@ -231,10 +231,11 @@ func (x *run) ban(ctx context.Context, s plan.Step) (result, error) {
 }
 
 // bulkBan bans some users at once and tells how many could not be.
-func (x *run) bulkBan(ctx context.Context, s plan.Step, users []string) (failed int, err error) {
+func (x *run) bulkBan(ctx context.Context, users []string) (failed int, err error) {
 	var banned discord.BulkBanned
 	send := func(ctx context.Context) (err error) {
-		banned, err = x.Bot.BulkBan(ctx, x.guild, users, 0, x.reason(s))
+		// What stands in the audit log becomes the reason of the ban, and these have none.
+		banned, err = x.Bot.BulkBan(ctx, x.guild, users, 0, "")
 		return err
 	}
 	err = x.call(ctx, send)
