@@ -57,7 +57,7 @@ func TestCDNReasons(t *testing.T) {
 		{"404", http.NotFound, CDNRefused},
 		{"410", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(410) }, CDNRefused},
 		{"partial", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(206) }, CDNRefused},
-		{"redirect", func(w http.ResponseWriter, q *http.Request) { http.Redirect(w, q, "/elsewhere", 302) }, CDNRefused},
+		{"redirect", func(w http.ResponseWriter, q *http.Request) { http.Redirect(w, q, "/elsewhere", http.StatusFound) }, CDNRefused},
 		{"429", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }, CDNFailing},
 		{"502", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }, CDNFailing},
 		{"compressed", func(w http.ResponseWriter, _ *http.Request) {

@@ -49,7 +49,7 @@ func (k *taking) sounds(ctx context.Context, f *found, _ access) ([]asset, error
 
 func (k *taking) autoMod(ctx context.Context, f *found, a access) ([]asset, error) {
 	s := &f.Snapshot
-	err := k.section(ctx, f, "automod", bus.PartAutoMod, a.guildWide(discordgo.PermissionManageServer),
+	err := k.section(ctx, f, "automod", bus.PartAutoMod, a.guildWide(discordgo.PermissionManageGuild),
 		func(ctx context.Context) error { return k.t.Bot.ReadAutoMod(ctx, k.guild, &s.AutoMod) },
 		func() int { return len(s.AutoMod) })
 	for i := range s.AutoMod {
@@ -64,7 +64,7 @@ func (k *taking) welcome(ctx context.Context, f *found, a access) ([]asset, erro
 	on := slices.Contains(f.features, "WELCOME_SCREEN_ENABLED")
 	lacks := ""
 	if !on {
-		lacks = a.guildWide(discordgo.PermissionManageServer)
+		lacks = a.guildWide(discordgo.PermissionManageGuild)
 	}
 	n := 0
 	return nil, k.section(ctx, f, "welcome", bus.PartCommunity, lacks, func(ctx context.Context) error {

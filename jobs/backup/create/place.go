@@ -16,8 +16,6 @@ type place struct {
 	Why    string   `json:"why,omitempty"`    // why it cannot be read
 }
 
-func (p place) thread() bool { return isThread(p.Type) }
-
 func isThread(kind int) bool {
 	return kind == model.TypeAnnouncementThread || kind == model.TypePublicThread || kind == model.TypePrivateThread
 }

@@ -36,7 +36,7 @@ func judge(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &refused) && refused.Status == http.StatusUnauthorized:
-		return work.Permanent(fmt.Errorf("Discord does not know the bot's token: give a valid one; the backup was not made: %w", err))
+		return work.Permanent(fmt.Errorf("the backup was not made, since Discord does not know the bot's token; give a valid one: %w", err))
 	case errors.As(err, &ours) && ours.Reason == discord.ReasonTokenInvalid:
 		return work.Permanent(err)
 	case errors.As(err, &ours):
@@ -49,7 +49,7 @@ func judge(err error) error {
 func needs(permission int64) string {
 	names := map[int64]string{
 		discordgo.PermissionViewChannel: "View Channels", discordgo.PermissionReadMessageHistory: "Read Message History",
-		discordgo.PermissionVoiceConnect: "Connect", discordgo.PermissionManageServer: "Manage Server",
+		discordgo.PermissionVoiceConnect: "Connect", discordgo.PermissionManageGuild: "Manage Server",
 		discordgo.PermissionBanMembers: "Ban Members", discordgo.PermissionManageWebhooks: "Manage Webhooks",
 		discordgo.PermissionManageThreads: "Manage Threads",
 	}

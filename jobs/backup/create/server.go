@@ -87,7 +87,7 @@ func (k *taking) first(ctx context.Context, g *wireGuild, channels *[]wireChanne
 		})
 	}
 	if err == nil && (g.ID == "" || *me == nil || (*me).User == nil) {
-		err = errors.New("Discord's answer on this server lacks its id or the bot's membership; nothing was backed up")
+		err = errors.New("the server's id or the bot's membership is missing in Discord's answer; nothing was backed up")
 	}
 	return err
 }
