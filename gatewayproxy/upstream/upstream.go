@@ -3,47 +3,14 @@ package upstream
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"splashtail/bus"
-	"splashtail/internal/discord"
-	"splashtail/internal/secret"
 )
-
-// Config is what upstream needs to know. Zero fields mean the defaults that are named.
-type Config struct {
-	Token  secret.Value // of the bot
-	Client *discord.Client
-
-	GatewayURL string // empty: what Discord's API says
-	Shards     int    // how many there are; 0: as many as Discord recommends
-	Only       []int  // the shards that this process may hold; empty: all
-	Intents    uint64 // 0: all that are free, and members and message content where the application may
-	Plain      bool   // no compression
-	Zlib       bool   // zlib-stream in place of zstd-stream, and not Plain
-
-	RedisAddr string // of an AutoMuteUs that uses the same token; empty: none
-	RedisUser string
-	RedisPass secret.Value
-
-	Component string // in the log of commands; default "gatewayproxy"
-	Instance  string // names this process
-	Metrics   prometheus.Registerer
-
-	// ResumeWithin is how long a shard may take to be live again in a rolling restart; 0:
-	// 1 min.
-	ResumeWithin time.Duration
-	// IdentifyGap is how long a bucket of max_concurrency rests after an IDENTIFY; 0:
-	// 5.5 s, Discord's 5 s and some slack.
-	IdentifyGap time.Duration
-}
 
 // Upstream holds shards of one bot.
 type Upstream struct {
@@ -82,34 +49,10 @@ type Upstream struct {
 
 // New checks the config. It does no I/O.
 func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Upstream, error) {
-	switch {
-	case cfg.Token.IsZero():
-		return nil, errors.New("the gateway needs the token of a bot; set DISCORD_BOT_TOKEN")
-	case cfg.Client == nil:
-		return nil, errors.New("the gateway needs a client of Discord's API")
-	case cfg.Shards < 0:
-		return nil, errors.New("NUM_SHARDS must not be negative")
+	if err := cfg.check(); err != nil {
+		return nil, err
 	}
-	for _, n := range cfg.Only {
-		if n < 0 || n >= cfg.Shards {
-			return nil, fmt.Errorf("shard %d does not exist: NUM_SHARDS is %d", n, cfg.Shards)
-		}
-	}
-	if cfg.Component == "" {
-		cfg.Component = "gatewayproxy"
-	}
-	if cfg.Instance == "" {
-		cfg.Instance = cfg.Component
-	}
-	if cfg.Metrics == nil {
-		cfg.Metrics = prometheus.NewRegistry()
-	}
-	if cfg.ResumeWithin == 0 {
-		cfg.ResumeWithin = time.Minute
-	}
-	if cfg.IdentifyGap == 0 {
-		cfg.IdentifyGap = identifyGap
-	}
+	cfg.fill()
 	m, err := newMeters(cfg.Metrics)
 	if err != nil {
 		return nil, fmt.Errorf("the gateway's metrics cannot be registered: %w", err)
@@ -219,113 +162,4 @@ func (u *Upstream) openRecords(ctx context.Context) error {
 	}
 	u.gate.budgets, err = bus.OpenRecords(ctx, u.b, bus.IdentifyBudgets())
 	return err
-}
-
-// findPlan finds out how many shards there are: what is set, what the sessions of before
-// say, or else Discord, which is asked until it answers. False when ctx ended first.
-func (u *Upstream) findPlan(ctx context.Context) bool {
-	for failures := 0; ctx.Err() == nil; failures++ {
-		shards, err := u.countShards(ctx)
-		if err == nil {
-			u.mu.Lock()
-			u.shards, u.trouble, u.refused = shards, "", false
-			u.mu.Unlock()
-			close(u.planned)
-			return true
-		}
-		if ctx.Err() != nil {
-			return false
-		}
-		var answer *discord.APIError
-		refused := errors.As(err, &answer) && answer.Status == 401
-		u.mu.Lock()
-		u.trouble, u.refused = "Discord did not say how to connect: "+err.Error(), u.refused || refused
-		u.mu.Unlock()
-		if refused {
-			u.log.Error("Discord refuses the bot's token; set DISCORD_BOT_TOKEN", "err", err)
-			failures = max(failures, 6)
-		} else {
-			u.log.Warn("Discord did not say how to connect; trying again", "err", err)
-		}
-		wait(ctx, max(backoff(failures), 250*time.Millisecond))
-	}
-	return false
-}
-
-func (u *Upstream) countShards(ctx context.Context) (int, error) {
-	if err := u.loadPlan(ctx); err != nil {
-		return 0, err
-	}
-	if n := u.chosen(); n > 0 {
-		return n, nil
-	}
-	if u.cfg.Shards > 0 {
-		return u.cfg.Shards, nil
-	}
-	if n, err := u.countBefore(ctx); err != nil || n > 0 {
-		return n, err
-	}
-	w, err := u.greeting(ctx)
-	return w.shards, err
-}
-
-// greeting is what Discord must be asked before a session can begin. A session that is
-// resumed needs nothing of it, so that an API that is away holds up no RESUME.
-type greeting struct {
-	url     string
-	shards  int // as Discord recommends
-	intents uint64
-}
-
-// greeting asks once and then knows.
-func (u *Upstream) greeting(ctx context.Context) (greeting, error) {
-	u.asking.Lock()
-	defer u.asking.Unlock()
-	u.mu.Lock()
-	known := u.greeted
-	u.mu.Unlock()
-	if known.url != "" {
-		return known, nil
-	}
-	info, err := u.api.gatewayBot(ctx)
-	if err != nil {
-		return greeting{}, err
-	}
-	u.gate.tell(info)
-	w := greeting{url: u.cfg.GatewayURL, shards: max(info.Shards, 1), intents: u.cfg.Intents}
-	if w.url == "" {
-		w.url = info.URL
-	}
-	if w.intents == 0 {
-		app, err := u.api.application(ctx)
-		if err != nil {
-			return greeting{}, err
-		}
-		var without []string
-		if w.intents, without = defaultIntents(app.Flags); without != nil {
-			u.log.Warn("the application may not see everything; allow it in Discord's developer portal", "without", strings.Join(without, ", "))
-		}
-	}
-	u.mu.Lock()
-	u.greeted = w
-	u.mu.Unlock()
-	return w, nil
-}
-
-// countBefore gives the number of shards of the sessions that can still be resumed, so
-// that a recommendation that changed does not end them all, and processes that start at
-// different times agree; 0 when there are none.
-func (u *Upstream) countBefore(ctx context.Context) (int, error) {
-	all, err := u.sessions.All(ctx, ">")
-	if err != nil {
-		return 0, err
-	}
-	count, newest := 0, time.Now().Add(-resumable)
-	for _, e := range all {
-		var shards, shard int
-		if _, err := fmt.Sscanf(e.Key, "%d.%d", &shards, &shard); err == nil && e.Value.At.After(newest) {
-			count, newest = shards, e.Value.At
-		}
-	}
-	return count, nil
 }

@@ -1,0 +1,184 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"splashtail/bus"
+)
+
+// This file is the moment of a change at which the new sessions take over.
+
+// Times of a takeover.
+const (
+	leaveTimeout = 20 * time.Second // the old shards have to be left
+	drainTimeout = 3 * time.Second  // a new session may be behind an old one
+)
+
+// keepTurns bounds how many turns the plan remembers.
+const keepTurns = 8
+
+// turn makes the new sessions take over. Before its last write everything is taken back
+// when something fails.
+func (c *change) turn(ctx context.Context, left func()) (err error) {
+	u := c.u
+	u.say(fmt.Sprintf("from %d to %d shards: the old ones are left", c.from, c.to))
+	revision, plan, err := c.announce(ctx)
+	if err != nil {
+		return err
+	}
+	committed := false
+	var olds []*bus.Lease
+	defer func() {
+		for _, l := range olds {
+			giveUp(ctx, l)
+		}
+		if !committed {
+			c.takeBack(ctx, plan, revision)
+		}
+	}()
+	if olds, err = c.leaveOld(ctx); err != nil {
+		return err
+	}
+	if err := c.drain(ctx); err != nil {
+		return err
+	}
+	left()
+	if err := c.write(ctx); err != nil {
+		return err
+	}
+	plan.Shards, plan.Next, plan.Configured, plan.At = c.to, 0, u.cfg.Shards, time.Now().UTC()
+	plan.Turns = append(plan.Turns, bus.ShardTurn{ID: newID(), From: c.from, To: c.to, Epoch: u.epoch, At: plan.At})
+	plan.Turns = plan.Turns[max(0, len(plan.Turns)-keepTurns):]
+	if _, err := u.plans.Update(ctx, bus.ShardPlanKey, plan, revision); err != nil {
+		if found, gerr := u.plans.Get(context.WithoutCancel(ctx), bus.ShardPlanKey); gerr != nil || found.Value.Next != 0 || found.Value.Shards != c.to {
+			return fmt.Errorf("the new plan was not stored: %w", err)
+		}
+	}
+	committed = true
+	for n := range c.from {
+		key := bus.UpstreamKey(c.from, n)
+		if err := errors.Join(u.sessions.Delete(ctx, key, 0), u.readies.Delete(ctx, key, 0)); err != nil {
+			u.log.Debug("a session that is over is still on record", "shard", n, "err", err)
+		}
+	}
+	return nil
+}
+
+// announce tells every process to leave the old sessions.
+func (c *change) announce(ctx context.Context) (revision uint64, plan bus.ShardPlan, err error) {
+	u := c.u
+	found, err := u.plans.Get(ctx, bus.ShardPlanKey)
+	switch {
+	case bus.IsCode(err, bus.CodeNotFound):
+		plan = bus.ShardPlan{V: 1, Shards: c.from, Configured: u.cfg.Shards, Next: c.to, At: time.Now().UTC()}
+		revision, err = u.plans.Create(ctx, bus.ShardPlanKey, plan)
+	case err == nil:
+		plan = found.Value
+		if plan.Configured != u.cfg.Shards {
+			plan.Turns = nil // NUM_SHARDS was changed since: what was before leads to nothing
+		}
+		plan.Shards, plan.Configured, plan.Next, plan.At = c.from, u.cfg.Shards, c.to, time.Now().UTC()
+		revision, err = u.plans.Update(ctx, bus.ShardPlanKey, plan, found.Revision)
+	}
+	return revision, plan, err
+}
+
+func (c *change) takeBack(ctx context.Context, plan bus.ShardPlan, revision uint64) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	for k := range c.to {
+		key := bus.UpstreamKey(c.to, k)
+		_ = errors.Join(c.u.sessions.Delete(ctx, key, 0), c.u.readies.Delete(ctx, key, 0)) // they end by themselves
+	}
+	plan.Next = 0
+	if _, err := c.u.plans.Update(ctx, bus.ShardPlanKey, plan, revision); err != nil {
+		c.u.log.Error("the old shards are taken up a little later", "err", err)
+	}
+}
+
+// leaveOld takes the leases of the old shards: then nobody stores anything of them.
+func (c *change) leaveOld(ctx context.Context) ([]*bus.Lease, error) {
+	var olds []*bus.Lease
+	within, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	for n := range c.from {
+		// The lease itself lives as long as ctx does.
+		for {
+			l, err := bus.Acquire(ctx, c.u.b, bus.ShardLease(c.from, n), shardLease, c.u.cfg.Instance)
+			if err == nil {
+				olds = append(olds, l)
+				break
+			}
+			if !bus.IsCode(err, bus.CodeConflict) {
+				return olds, err
+			}
+			if wait(within, 20*time.Millisecond); within.Err() != nil {
+				return olds, fmt.Errorf("the old shard %d was not left within %s", n, leaveTimeout)
+			}
+		}
+	}
+	return olds, nil
+}
+
+// drain reads the stream to its end, and waits until the new sessions have brought what
+// is in it.
+func (c *change) drain(ctx context.Context) error {
+	last, err := bus.Last(ctx, c.u.b, bus.AllDispatches())
+	if err != nil && !bus.IsCode(err, bus.CodeNotFound) {
+		return err
+	}
+	ok, err := c.await(ctx, leaveTimeout, func() (bool, error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.seen >= last.Seq, nil
+	})
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return errors.New("the stream could not be read to its end")
+	}
+	late := 0
+	if _, err := c.await(ctx, drainTimeout, func() (bool, error) {
+		late = 0
+		for _, sc := range c.scouts {
+			_, owed, err := sc.state()
+			if err != nil {
+				return false, err
+			}
+			late += owed
+		}
+		return late == 0, nil
+	}); err != nil {
+		return err
+	}
+	if late > 0 {
+		c.u.log.Warn("some events came to the old sessions and not to the new ones; they are stored", "events", late)
+	}
+	return nil
+}
+
+// write leaves the new sessions as any process leaves its own.
+func (c *change) write(ctx context.Context) error {
+	now := time.Now()
+	for k, sc := range c.scouts {
+		if shown, _, err := sc.state(); err != nil || !shown {
+			return errors.Join(fmt.Errorf("the new shard %d began another session in the last moment", k), err)
+		}
+		ready, err := sc.readyNow()
+		if err != nil {
+			return err
+		}
+		key := bus.UpstreamKey(c.to, k)
+		if _, err := c.u.readies.Put(ctx, key, bus.ShardReady{V: 1, Epoch: c.u.epoch, Stream: c.seen, Data: ready, At: now.UTC()}); err != nil {
+			return fmt.Errorf("what READY said was not stored: %w", err)
+		}
+		if _, err := c.u.sessions.Put(ctx, key, sc.takeover(now)); err != nil {
+			return fmt.Errorf("a new session was not stored: %w", err)
+		}
+	}
+	return nil
+}
