@@ -12,6 +12,7 @@ type globalBudget struct {
 	places  []*place
 	full    int       // how many places there may be before those that are over are dropped
 	blocked time.Time // after a global 429
+	pressed time.Time // when somebody was last in a hurry
 }
 
 // place is one request's share of the budget.
@@ -25,13 +26,19 @@ const (
 	lateArrival = 3 * time.Second
 )
 
-// share is the part of the budget in percent that a class may fill, so that a backup
-// at full speed leaves room at once for a ban.
-func (c Class) share() int {
-	switch c {
-	case ClassBackup:
+// hurry is how long after an urgent request room is kept free for the next ones: a game or an attack has many.
+const hurry = time.Minute
+
+// share is the part of the budget in percent that a class may fill, so that a backup at full speed leaves room at once for
+// a ban. While nobody is in a hurry it leaves a little only: what is more urgent goes first in any case, and waits for one
+// place at most.
+func (g *globalBudget) share(c Class, now time.Time) int {
+	switch {
+	case c == ClassBackup && now.Sub(g.pressed) < hurry:
 		return 70
-	case ClassMessage:
+	case c == ClassBackup:
+		return 96
+	case c == ClassMessage:
 		return 90
 	}
 	return 100
@@ -42,14 +49,16 @@ func (g *globalBudget) free(c Class, now time.Time) bool {
 	if now.Before(g.blocked) {
 		return false
 	}
-	if len(g.places) < g.most(c) {
+	if len(g.places) < g.most(c, now) {
 		return true // whether some of these are over already does not matter
 	}
 	g.drop(now)
-	return len(g.places) < g.most(c)
+	return len(g.places) < g.most(c, now)
 }
 
-func (g *globalBudget) most(c Class) int { return max(1, g.limit*c.share()/100) }
+func (g *globalBudget) most(c Class, now time.Time) int {
+	return max(1, g.limit*g.share(c, now)/100)
+}
 
 // next is when free becomes true for a class, if nothing is sent before.
 func (g *globalBudget) next(c Class, now time.Time) time.Time {
@@ -57,7 +66,7 @@ func (g *globalBudget) next(c Class, now time.Time) time.Time {
 		return g.blocked
 	}
 	g.drop(now)
-	over := len(g.places) - g.most(c) + 1
+	over := len(g.places) - g.most(c, now) + 1
 	if over <= 0 {
 		return now
 	}
@@ -78,8 +87,11 @@ func (g *globalBudget) next(c Class, now time.Time) time.Time {
 	return at
 }
 
-// take gives a request its place.
-func (g *globalBudget) take(now time.Time) *place {
+// take gives a request of a class its place.
+func (g *globalBudget) take(c Class, now time.Time) *place {
+	if c <= ClassUrgent {
+		g.pressed = now
+	}
 	if len(g.places) >= g.full {
 		g.drop(now)
 		g.full = 2*len(g.places) + 64

@@ -51,7 +51,7 @@ func (l *Limiter) grant(b *bucket, w *waiter, now time.Time) {
 	l.waiting--
 	p := &Permit{l: l, ask: w.ask, bucket: b}
 	if !w.ask.Route.Interaction {
-		p.place = b.owner.global.take(now)
+		p.place = b.owner.global.take(w.ask.Class, now)
 	}
 	b.send(p, now)
 	b.owner.last = now
