@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"splashtail/bot/incident"
 	"splashtail/bot/inquiry"
 	"splashtail/bot/words"
 	"splashtail/bus"
+	"splashtail/internal/incident"
 	"splashtail/internal/sandbox"
 )
 

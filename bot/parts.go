@@ -9,7 +9,6 @@ import (
 	"splashtail/bot/access"
 	"splashtail/bot/command"
 	"splashtail/bot/general"
-	"splashtail/bot/incident"
 	"splashtail/bot/inquiry"
 	"splashtail/bot/jobcard"
 	"splashtail/bot/lockdown"
@@ -20,6 +19,7 @@ import (
 	"splashtail/bot/words"
 	"splashtail/bus"
 	"splashtail/internal/guilds"
+	"splashtail/internal/incident"
 )
 
 // parts are what the commands and events of the bot end in.

@@ -10,8 +10,8 @@ import (
 	"splashtail/bot/access"
 	"splashtail/bot/card"
 	"splashtail/bot/command"
-	"splashtail/bot/incident"
 	"splashtail/bus"
+	"splashtail/internal/incident"
 )
 
 // Tools is what the commands work with.

@@ -8,8 +8,8 @@ import (
 
 	"splashtail/bot/card"
 	"splashtail/bot/command"
-	"splashtail/bot/incident"
 	"splashtail/bus"
+	"splashtail/internal/incident"
 )
 
 // verbs are the verbs of a plan in the order in which a plan does them.

@@ -15,8 +15,9 @@ var start = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
 // act makes an action of an actor, ms after start; n tells those of one moment apart.
 func act(kind bus.ActionKind, actor bus.UserID, ms int, n uint64) bus.Action {
-	id := snowflake(start.Add(time.Duration(ms)*time.Millisecond), n)
-	return bus.Action{V: 1, ID: id, Guild: 1, Actor: actor, Kind: kind, Target: fmt.Sprint(n), At: TimeOf(id)}
+	at := start.Add(time.Duration(ms) * time.Millisecond)
+	id := uint64(at.UnixMilli()-1_420_070_400_000)<<22 | n
+	return bus.Action{V: 1, ID: id, Guild: 1, Actor: actor, Kind: kind, Target: fmt.Sprint(n), At: at}
 }
 
 func limit(count int, window bus.Seconds) bus.LimitRule {

@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"splashtail/bot/card"
-	"splashtail/bot/limits"
 	"splashtail/bot/words"
 	"splashtail/bus"
+	"splashtail/internal/audit"
 )
 
 // alarmCard shows an alarm.
@@ -26,7 +26,7 @@ func alarmCard(w words.Language, a bus.Alarm) card.Card {
 func hitCard(w words.Language, h bus.LimitHit) card.Card {
 	first := h.At
 	if len(h.Causes) > 0 {
-		first = limits.TimeOf(h.Causes[0])
+		first = audit.TimeOf(h.Causes[0])
 	}
 	response, next := w.T("respond."+string(h.Respond)), "alert.hit_next"
 	colour := card.Urgent

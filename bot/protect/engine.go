@@ -10,6 +10,7 @@ import (
 
 	"splashtail/bot/limits"
 	"splashtail/bus"
+	"splashtail/internal/audit"
 	"splashtail/internal/discord"
 	"splashtail/internal/guilds"
 )
@@ -158,7 +159,7 @@ func Events() []string {
 func (e *Engine) Handle(ctx context.Context, d bus.Delivery[bus.Dispatch]) error {
 	switch d.Value.Event {
 	case "GUILD_AUDIT_LOG_ENTRY_CREATE":
-		entry, err := limits.ParseEntry(d.Value.Data)
+		entry, err := audit.ParseEntry(d.Value.Data)
 		if err != nil {
 			return err
 		}

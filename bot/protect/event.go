@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"time"
 
-	"splashtail/bot/limits"
 	"splashtail/bus"
+	"splashtail/internal/audit"
 )
 
 // joinOf reads a join.
@@ -24,7 +24,7 @@ func joinOf(d bus.Delivery[bus.Dispatch]) (bus.Action, error) {
 	if err != nil {
 		return bus.Action{}, err
 	}
-	return limits.Join(d.Value.Guild, user, m.Joined), nil
+	return audit.Join(d.Value.Guild, user, m.Joined), nil
 }
 
 // messageOf reads a message. Only guilds with a limit on messages pay for theirs; what a
@@ -48,5 +48,5 @@ func (e *Engine) messageOf(d bus.Delivery[bus.Dispatch]) (a bus.Action, counts b
 		return a, false, nil
 	}
 	author, err := bus.ParseUserID(m.Author.ID)
-	return bus.Action{V: 1, ID: m.ID, Guild: d.Value.Guild, Actor: author, Kind: bus.ActionMessageCreate, Target: m.Channel, At: limits.TimeOf(m.ID)}, err == nil, err
+	return bus.Action{V: 1, ID: m.ID, Guild: d.Value.Guild, Actor: author, Kind: bus.ActionMessageCreate, Target: m.Channel, At: audit.TimeOf(m.ID)}, err == nil, err
 }

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"splashtail/bot/limits"
 	"splashtail/bus"
+	"splashtail/internal/audit"
 )
 
 // watch is what a guild is watched for beside its limits: raids, and destruction that the
@@ -127,7 +127,7 @@ func (e *Engine) vanished(d bus.Delivery[bus.Dispatch]) error {
 }
 
 // explained takes an audit-log entry: what it says was deleted did not go silently.
-func (e *Engine) explained(entry limits.Entry) {
+func (e *Engine) explained(entry audit.Entry) {
 	for _, a := range entry.Actions() {
 		if a.Kind != bus.ActionChannelRemove && a.Kind != bus.ActionRoleRemove || a.Actor == 0 {
 			continue

@@ -10,9 +10,9 @@ import (
 
 	"splashtail/bot/card"
 	"splashtail/bot/command"
-	"splashtail/bot/limits"
 	"splashtail/bot/protect"
 	"splashtail/bus"
+	"splashtail/internal/audit"
 )
 
 // Bounds of reading what happened.
@@ -64,7 +64,7 @@ func (t Tools) showHits(ctx context.Context, u *command.Use, number int, limit s
 func hitText(u *command.Use, h bus.LimitHit) string {
 	first := h.At
 	if len(h.Causes) > 0 {
-		first = limits.TimeOf(h.Causes[0])
+		first = audit.TimeOf(h.Causes[0])
 	}
 	return u.T("limits.hit", "user", fmt.Sprintf("<@%d>", h.Actor), "at", stamp(h.At), "count", h.Count, "action", u.T("choice."+string(h.Kind)),
 		"took", max(h.At.Sub(first), 0).Round(time.Second), "window", short(h.Window),

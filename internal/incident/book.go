@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"time"
 
-	"splashtail/bot/limits"
 	"splashtail/bus"
+	"splashtail/internal/audit"
 	"splashtail/internal/discord"
 )
 
@@ -46,7 +46,7 @@ const joinWithin = time.Hour
 func (k *Book) OfHit(ctx context.Context, h bus.LimitHit) (bus.Incident, error) {
 	since := h.At
 	if len(h.Causes) > 0 {
-		since = limits.TimeOf(h.Causes[0])
+		since = audit.TimeOf(h.Causes[0])
 	}
 	known, err := k.List(ctx, h.Guild)
 	if err != nil {

@@ -3,8 +3,8 @@ package incident
 import (
 	"slices"
 
-	"splashtail/bot/limits"
 	"splashtail/bus"
+	"splashtail/internal/audit"
 )
 
 func (w *wish) overwriteBack(d bus.Deed) {
@@ -62,7 +62,7 @@ func (w *wish) memberBack(d bus.Deed) {
 }
 
 func (w *wish) memberRolesBack(d bus.Deed) {
-	e := limits.Entry{Changes: changesOf(d)}
+	e := audit.Entry{Changes: changesOf(d)}
 	change := func(role string, give bool) {
 		if d.ID < w.others[memberRoleKey(d.Target, role)] {
 			return

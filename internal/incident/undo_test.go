@@ -6,11 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"splashtail/bot/incident"
 	"splashtail/bot/protect"
 	"splashtail/bus"
 	"splashtail/bus/bustest"
 	"splashtail/internal/guilds"
+	"splashtail/internal/incident"
 	"splashtail/internal/sandbox"
 )
 

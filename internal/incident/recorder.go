@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"sync"
 
-	"splashtail/bot/limits"
 	"splashtail/bus"
+	"splashtail/internal/audit"
 	"splashtail/internal/guilds"
 )
 
@@ -198,13 +198,13 @@ func (im *image) apply(event string, data json.RawMessage) {
 
 // record writes an audit-log entry with what its object was.
 func (r *Recorder) record(ctx context.Context, im *image, e bus.Dispatch) error {
-	entry, err := limits.ParseEntry(e.Data)
+	entry, err := audit.ParseEntry(e.Data)
 	if err != nil {
 		return err
 	}
 	raw := parseObject(e.Data)
 	d := bus.Deed{V: 1, ID: entry.ID, Guild: e.Guild, Actor: entry.Actor(), Type: entry.Type, Reason: entry.Reason,
-		Changes: raw["changes"], Options: raw["options"], At: limits.TimeOf(entry.ID)}
+		Changes: raw["changes"], Options: raw["options"], At: audit.TimeOf(entry.ID)}
 	if entry.Target != nil {
 		d.Target = *entry.Target
 	}
@@ -217,7 +217,7 @@ func (r *Recorder) record(ctx context.Context, im *image, e bus.Dispatch) error 
 
 // fill notes what was deleted. The deletion itself may be told before or after the entry.
 // Of what was never seen, the entry itself says the most.
-func (im *image) fill(d *bus.Deed, changes []limits.Change) {
+func (im *image) fill(d *bus.Deed, changes []audit.Change) {
 	isRole := d.Type == typeRoleDelete
 	rest := im.remainsOf(d.Target, isRole)
 	im.deleted(d.Target, isRole, nil)

@@ -5,8 +5,8 @@ import (
 	"maps"
 	"slices"
 
-	"splashtail/bot/limits"
 	"splashtail/bus"
+	"splashtail/internal/audit"
 )
 
 // State is what a guild is now, as far as a plan needs it.
@@ -70,7 +70,7 @@ func touched(d bus.Deed) []string {
 		return []string{banKey(d.Target)}
 	case typeMemberRoles:
 		var keys []string
-		e := limits.Entry{Changes: changesOf(d)}
+		e := audit.Entry{Changes: changesOf(d)}
 		for _, role := range append(e.Roles("$add"), e.Roles("$remove")...) {
 			keys = append(keys, memberRoleKey(d.Target, role))
 		}
@@ -82,8 +82,8 @@ func touched(d bus.Deed) []string {
 func banKey(user string) string              { return "ban " + user }
 func memberRoleKey(user, role string) string { return "role " + user + " " + role }
 
-func changesOf(d bus.Deed) []limits.Change {
-	var list []limits.Change
+func changesOf(d bus.Deed) []audit.Change {
+	var list []audit.Change
 	_ = json.Unmarshal(d.Changes, &list) // what cannot be read changes nothing
 	return list
 }

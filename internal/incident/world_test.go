@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"splashtail/bot/bottest"
-	"splashtail/bot/incident"
 	"splashtail/bus"
 	"splashtail/bus/bustest"
+	"splashtail/internal/incident"
 	"splashtail/internal/sandbox"
 )
 

@@ -1,4 +1,8 @@
-package limits
+// Package audit reads the entries of Discord's audit log as the gateway brings them.
+//
+// What comes in: the data of a GUILD_AUDIT_LOG_ENTRY_CREATE, or of a GUILD_MEMBER_ADD. What goes out: an Entry, and what
+// it counts as for limits (bus.Action). Pure computation.
+package audit
 
 import (
 	"encoding/json"
