@@ -30,6 +30,7 @@ type backupCmd struct {
 type backupFile struct {
 	File         string `arg:"" help:"A backup: of this program, of its ancestor (.iblfile), or plain JSON. BACKUP_PASSWORD holds the password of an encrypted one."`
 	PasswordFile string `env:"BACKUP_PASSWORD_FILE" placeholder:"PATH" help:"File with the password, instead of BACKUP_PASSWORD."`
+	AskPassword  bool   `short:"p" help:"Ask for the password on the terminal."`
 }
 
 // ownWork is what a password may cost on somebody's own machine: 2^20 KiB of memory.
@@ -37,24 +38,8 @@ const ownWork = 20
 
 // options reads the password.
 func (b backupFile) options() (archive.Options, error) {
-	pass, err := password("BACKUP_PASSWORD", b.PasswordFile)
+	pass, err := passwordFrom("BACKUP_PASSWORD", b.PasswordFile, b.AskPassword)
 	return archive.Options{Password: pass, Limits: archive.Limits{Work: ownWork}}, err
-}
-
-// password is what the file holds, else what the environment does; zero when there is neither.
-func password(env, file string) (secret.Value, error) {
-	text := os.Getenv(env)
-	if file != "" {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return secret.Value{}, fmt.Errorf("read the password: %w", err)
-		}
-		text = strings.TrimRight(string(b), "\r\n")
-	}
-	if text == "" {
-		return secret.Value{}, nil
-	}
-	return secret.New(text), nil
 }
 
 // open gives the backup as an archive of ours; one of another format is converted into a temporary file first.
@@ -115,7 +100,7 @@ func convertOther(to io.Writer, f *os.File, size int64, start []byte, o archive.
 // hint adds where a password is given.
 func hint(err error) error {
 	if errors.Is(err, archive.ErrNeedsPass) {
-		return fmt.Errorf("%w in BACKUP_PASSWORD or --password-file", err)
+		return fmt.Errorf("%w in BACKUP_PASSWORD, with --password-file or with --ask-password", err)
 	}
 	return err
 }
@@ -261,7 +246,7 @@ func (cmd backupConvertCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	next, err := password("BACKUP_NEW_PASSWORD", cmd.NewPasswordFile)
+	next, err := passwordFrom("BACKUP_NEW_PASSWORD", cmd.NewPasswordFile, false)
 	if err != nil {
 		return err
 	}

@@ -23,12 +23,14 @@ import (
 
 // jobRunCmd runs a job here.
 type jobRunCmd struct {
-	Kind     string   `arg:"" help:"The kind, such as message-prune."`
-	Guild    string   `required:"" placeholder:"ID" help:"The server."`
-	Field    []string `short:"F" sep:"none" placeholder:"KEY=VALUE" help:"An argument of the kind; again for each. A value that is JSON (5, true, [\"a\"]) is taken as that."`
-	Args     string   `placeholder:"JSON" help:"All arguments as one JSON object, instead of --field."`
-	Dir      string   `type:"path" placeholder:"DIR" help:"Where notes and files of the job go. Giving the directory of a job that was interrupted goes on with it. Unset: a new one under ./jobs-here."`
-	Password string   `env:"JOB_PASSWORD" placeholder:"SECRET" help:"The secret 'password' of the job, such as that of an archive."`
+	Kind  string   `arg:"" help:"The kind, such as message-prune."`
+	Guild string   `required:"" placeholder:"ID" help:"The server."`
+	Field []string `short:"F" sep:"none" placeholder:"KEY=VALUE" help:"An argument of the kind; again for each. A value that is JSON (5, true, [\"a\"]) is taken as that."`
+	Args  string   `placeholder:"JSON" help:"All arguments as one JSON object, instead of --field."`
+	Dir   string   `type:"path" placeholder:"DIR" help:"Where notes and files of the job go. Giving the directory of a job that was interrupted goes on with it. Unset: a new one under ./jobs-here."`
+
+	PasswordFile string `env:"JOB_PASSWORD_FILE" placeholder:"PATH" help:"File with the password of the job, such as that of its archive. JOB_PASSWORD holds it as well."`
+	AskPassword  bool   `short:"p" help:"Ask for that password on the terminal."`
 }
 
 // localTries is how often a job is tried here.
@@ -100,13 +102,17 @@ func (cmd jobRunCmd) args() (json.RawMessage, error) {
 }
 
 func (cmd jobRunCmd) run(ctx context.Context, c *call, w work.Work, guild bus.GuildID) error {
+	secrets, err := cmd.secrets()
+	if err != nil {
+		return &usageError{err}
+	}
 	now := time.Now()
 	job := work.Job{ID: bus.NewJobID(now), Kind: bus.JobKind(cmd.Kind), Guild: guild, SubmittedAt: now}
 	if cmd.Dir == "" {
 		cmd.Dir = filepath.Join("jobs-here", job.ID)
 	}
 	bar := &bar{out: c.stderr}
-	l, err := work.OpenLocal(work.LocalConfig{Job: job, Dir: cmd.Dir, Secrets: cmd.secrets(), Log: bar, Tell: bar.tell, Wait: bar.wait})
+	l, err := work.OpenLocal(work.LocalConfig{Job: job, Dir: cmd.Dir, Secrets: secrets, Log: bar, Tell: bar.tell, Wait: bar.wait})
 	if err != nil {
 		return err
 	}
@@ -133,11 +139,12 @@ func (cmd jobRunCmd) run(ctx context.Context, c *call, w work.Work, guild bus.Gu
 	return nil
 }
 
-func (cmd jobRunCmd) secrets() map[string]secret.Value {
-	if cmd.Password == "" {
-		return nil
+func (cmd jobRunCmd) secrets() (map[string]secret.Value, error) {
+	password, err := passwordFrom("JOB_PASSWORD", cmd.PasswordFile, cmd.AskPassword)
+	if err != nil || password.IsZero() {
+		return nil, err
 	}
-	return map[string]secret.Value{"password": secret.New(cmd.Password)}
+	return map[string]secret.Value{"password": password}, nil
 }
 
 // tryHere runs the work as the engine would: again after an error that may pass, and after a wait that it asks for.
