@@ -44,8 +44,11 @@ type Command struct {
 	// Components handle the buttons that Use.Button made, by name. Names are of the whole
 	// bot: begin them with the command's.
 	Components map[string]Component
-	// Confirmed carries out what Use.Confirm asked for, once.
-	Confirmed func(ctx context.Context, u *Use, args map[string]string) error
+	// Confirmed carries out what Use.Confirm asked for, once. ConfirmForm can give a form that
+	// is filled in before, such as for a password, which no record of ours may hold; what was
+	// typed is in Use.Typed then.
+	Confirmed   func(ctx context.Context, u *Use, args map[string]string) error
+	ConfirmForm func(ctx context.Context, u *Use, args map[string]string) (*Form, error)
 }
 
 // Menu is where a command stands that is no slash command.
@@ -66,6 +69,9 @@ func (m Menu) discord() discordgo.ApplicationCommandType {
 type Component struct {
 	Shared bool
 	Handle func(ctx context.Context, u *Use, state string) error
+	// Form can give a form that is filled in before Handle runs, which finds in Use.Typed what
+	// was typed. It must answer within a second.
+	Form func(ctx context.Context, u *Use, state string) (*Form, error)
 }
 
 // Choice is a value that autocomplete offers.
@@ -82,6 +88,7 @@ const (
 	Person
 	Role
 	Channel
+	Attachment // a file that is uploaded with the command
 )
 
 // Option is a parameter of a command.
@@ -100,6 +107,7 @@ func (k Kind) discord() discordgo.ApplicationCommandOptionType {
 		Text: discordgo.ApplicationCommandOptionString, Number: discordgo.ApplicationCommandOptionInteger,
 		Truth: discordgo.ApplicationCommandOptionBoolean, Person: discordgo.ApplicationCommandOptionUser,
 		Role: discordgo.ApplicationCommandOptionRole, Channel: discordgo.ApplicationCommandOptionChannel,
+		Attachment: discordgo.ApplicationCommandOptionAttachment,
 	}[k]
 }
 

@@ -26,8 +26,11 @@ func (u *Use) Confirm(ctx context.Context, c card.Card, verb string, args map[st
 
 func (u *Use) confirm(ctx context.Context, c card.Card, verb string, act bus.PendingAct) error {
 	ttl, footer := confirmFor, "confirm.until"
-	if act.Type != "" {
+	switch {
+	case act.Type != "":
 		ttl, footer = typeFor, "confirm.type_until"
+	case u.Command.ConfirmForm != nil:
+		ttl, footer = typeFor, "confirm.read_until"
 	}
 	act.V, act.Command, act.By, act.Until = 1, u.Command.Name, u.User, time.Now().Add(ttl).UTC()
 	if _, err := u.router.pending.Create(ctx, bus.PendingKey(u.Guild, u.Op), act); err != nil {

@@ -31,8 +31,12 @@ type Input struct {
 	Min, Max int // of the length; 0: no bound of ours
 }
 
-// formButton names the ids of forms.
-const formButton = "form"
+// The names in the ids of forms: of one that comes before a command, and of one that comes
+// before something is confirmed. That of a button has the button's.
+const (
+	formButton = "form"
+	sureButton = "sure"
+)
 
 // formFor is how long somebody can take to fill in a form.
 const formFor = 10 * time.Minute
@@ -43,9 +47,10 @@ const typedInput = "typed"
 // optionsArg is where the options of a command wait while its form is filled in.
 const optionsArg = "options"
 
-// open answers with a form, for what waits under the op.
-func (r *Router) open(ctx context.Context, u *Use, f Form, op string, ttl time.Duration) error {
-	d := &discordgo.InteractionResponseData{Title: card.Cut(f.Title, maxFormText), CustomID: u.Button(formButton, op, ttl)}
+// open answers with a form. Name and state lead on from it; of a form of ours the state is
+// the op under which something waits.
+func (r *Router) open(ctx context.Context, u *Use, f Form, name, state string, ttl time.Duration) error {
+	d := &discordgo.InteractionResponseData{Title: card.Cut(f.Title, maxFormText), CustomID: u.Button(name, state, ttl)}
 	for _, i := range f.Inputs {
 		style := discordgo.TextInputShort
 		if i.Long {
@@ -73,7 +78,7 @@ func (r *Router) ask(ctx context.Context, u *Use, f Form) error {
 	if _, err := r.pending.Create(ctx, bus.PendingKey(u.Guild, u.Op), act); err != nil {
 		return err
 	}
-	return r.open(ctx, u, f, u.Op, formFor)
+	return r.open(ctx, u, f, formButton, u.Op, formFor)
 }
 
 // keptOptions are the options of a command whose form is being filled in.
@@ -82,18 +87,22 @@ type keptOptions struct {
 	Resolved *discordgo.ApplicationCommandInteractionDataResolved
 }
 
-// submitted goes on with what waited for a form.
+// submitted goes on with what waited for a form: a command, a confirmation, or a button.
 func (r *Router) submitted(ctx context.Context, u *Use) error {
 	data, ok := u.it.Data.(discordgo.ModalSubmitInteractionData)
 	if !ok {
 		return Refuse("error.unknown")
 	}
 	p, ok := r.seal.open(u.Guild, data.CustomID)
-	if !ok || p.name != formButton {
+	if !ok {
 		return Refuse("error.unknown_button")
 	}
 	if p.by != u.User {
 		return Refuse("error.not_yours")
+	}
+	u.typed = typedIn(data.Components)
+	if p.name != formButton && p.name != sureButton {
+		return r.typedFor(ctx, u, p)
 	}
 	waiting, err := r.pending.Get(ctx, bus.PendingKey(u.Guild, p.state))
 	if bus.IsCode(err, bus.CodeNotFound) || err == nil && time.Now().After(waiting.Value.Until) {
@@ -110,25 +119,43 @@ func (r *Router) submitted(ctx context.Context, u *Use) error {
 	if err := r.allow(ctx, u); err != nil {
 		return err
 	}
-	fields := typedIn(data.Components)
-	if want := waiting.Value.Type; want != "" && strings.TrimSpace(fields[typedInput]) != want {
+	if want := waiting.Value.Type; want != "" && strings.TrimSpace(u.typed[typedInput]) != want {
 		return Refuse("confirm.wrong", "want", card.Plainly(want)) // it waits on: the button can be pressed again
 	}
 	act, err := r.take(ctx, u.Guild, p.state)
 	if err != nil {
 		return err
 	}
-	if act.Type != "" {
+	if p.name == sureButton || act.Type != "" {
 		if err := r.update(ctx, u); err != nil {
 			return err
 		}
 		return c.Confirmed(ctx, u, act.Args)
 	}
-	return r.filledIn(ctx, u, act, fields)
+	return r.filledIn(ctx, u, act)
+}
+
+// typedFor runs what a button stands for whose form was filled in.
+func (r *Router) typedFor(ctx context.Context, u *Use, p pressed) error {
+	k, ok := r.registry.components[p.name]
+	if !ok || k.Form == nil {
+		return Refuse("error.unknown_button")
+	}
+	u.Command, _ = r.registry.Get(k.command)
+	if err := r.allow(ctx, u); err != nil {
+		return err
+	}
+	if time.Now().After(p.until) {
+		return Refuse("error.form_expired")
+	}
+	if err := r.update(ctx, u); err != nil {
+		return err
+	}
+	return k.Handle(ctx, u, p.state)
 }
 
 // filledIn runs a command with its options from before and what was typed.
-func (r *Router) filledIn(ctx context.Context, u *Use, act bus.PendingAct, fields map[string]string) error {
+func (r *Router) filledIn(ctx context.Context, u *Use, act bus.PendingAct) error {
 	var kept keptOptions
 	if err := json.Unmarshal([]byte(act.Args[optionsArg]), &kept); err != nil || u.Command.Submitted == nil {
 		return Refuse("error.unknown")
@@ -140,7 +167,7 @@ func (r *Router) filledIn(ctx context.Context, u *Use, act bus.PendingAct, field
 	if err := r.think(ctx, u); err != nil {
 		return err
 	}
-	return u.Command.Submitted(ctx, u, fields)
+	return u.Command.Submitted(ctx, u, u.typed)
 }
 
 // typedIn gives what was typed by the names of inputs.
@@ -168,7 +195,7 @@ func (u *Use) ConfirmTyped(ctx context.Context, c card.Card, verb string, args m
 
 // askToType opens the form in which a confirmation is typed.
 func (r *Router) askToType(ctx context.Context, u *Use, op, text string) error {
-	return r.open(ctx, u, Form{Title: u.T("confirm.type_title"), Inputs: []Input{{Name: typedInput, Label: u.T("confirm.type_label"), Hint: text, Min: 1, Max: maxTyped}}}, op, typeFor)
+	return r.open(ctx, u, Form{Title: u.T("confirm.type_title"), Inputs: []Input{{Name: typedInput, Label: u.T("confirm.type_label"), Hint: text, Min: 1, Max: maxTyped}}}, sureButton, op, typeFor)
 }
 
 // maxTyped is the longest name of a server.

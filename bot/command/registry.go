@@ -87,7 +87,7 @@ func (r *Registry) add(c Command) error {
 	}
 	r.commands[c.Name] = c
 	for name, k := range c.Components {
-		if _, twice := r.components[name]; twice || strings.ContainsRune(name, idSeparator) || len(name) > 16 || name == doButton || name == dropButton || name == formButton {
+		if _, twice := r.components[name]; twice || strings.ContainsRune(name, idSeparator) || len(name) > 16 || name == doButton || name == dropButton || name == formButton || name == sureButton {
 			return fmt.Errorf("/%s: the component %q is there twice or has no usable name", c.Name, name)
 		}
 		r.components[name] = owned{k, c.Name}

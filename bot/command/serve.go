@@ -278,6 +278,15 @@ func (r *Router) component(ctx context.Context, u *Use) error {
 	if time.Now().After(p.until) {
 		return r.retire(ctx, u, "error.expired")
 	}
+	if k.Form != nil {
+		f, err := k.Form(ctx, u, p.state)
+		if err != nil {
+			return err
+		}
+		if f != nil {
+			return r.open(ctx, u, *f, p.name, p.state, formFor)
+		}
+	}
 	if err := r.update(ctx, u); err != nil {
 		return err
 	}
@@ -326,6 +335,15 @@ func (r *Router) confirmation(ctx context.Context, u *Use, p pressed) error {
 	}
 	if p.name == doButton && waiting.Value.Type != "" {
 		return r.askToType(ctx, u, p.state, waiting.Value.Type)
+	}
+	if p.name == doButton && c.ConfirmForm != nil {
+		f, err := c.ConfirmForm(ctx, u, waiting.Value.Args)
+		if err != nil {
+			return err
+		}
+		if f != nil {
+			return r.open(ctx, u, *f, sureButton, p.state, time.Until(waiting.Value.Until))
+		}
 	}
 	act, err := r.take(ctx, u.Guild, p.state)
 	if err != nil {

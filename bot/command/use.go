@@ -37,6 +37,7 @@ type Use struct {
 	options  map[string]*discordgo.ApplicationCommandInteractionDataOption
 	resolved *discordgo.ApplicationCommandInteractionDataResolved
 	target   string // of a menu
+	typed    map[string]string
 	edited   time.Time
 	deferred bool // the answer is an edit from now on
 }
@@ -105,6 +106,17 @@ func (u *Use) RoleOf(name string) *discordgo.Role {
 
 // ChannelOf gives the id of a channel option; empty when it was not given.
 func (u *Use) ChannelOf(name string) string { return u.id(name) }
+
+// FileOf gives an attachment option; nil when it was not given. Its URL is of Discord's, and good for some hours.
+func (u *Use) FileOf(name string) *discordgo.MessageAttachment {
+	if u.resolved == nil {
+		return nil
+	}
+	return u.resolved.Attachments[u.id(name)]
+}
+
+// Typed gives what was typed into an input of the form that came before; empty when there was none.
+func (u *Use) Typed(name string) string { return u.typed[name] }
 
 // Reply shows a card as the answer; a further one takes the place of the last.
 func (u *Use) Reply(ctx context.Context, c card.Card) error {

@@ -122,7 +122,7 @@ func refreshURLs(c *call) (any, *apiError) {
 // cdnFolders are the first parts of the paths of files.
 func cdnFolders() []string {
 	return []string{
-		"attachments", "icons", "splashes", "discovery-splashes", "banners", "role-icons", "avatars", "emojis", "stickers",
+		"attachments", givenFolder, "icons", "splashes", "discovery-splashes", "banners", "role-icons", "avatars", "emojis", "stickers",
 		"soundboard-sounds", "guild-events",
 	}
 }
@@ -138,9 +138,12 @@ func fileNotFound() *apiError { return fail(http.StatusNotFound, 0, "404: Not Fo
 // getFile serves one file as it was uploaded; the ending of the path does not convert it, as it would at Discord.
 func getFile(c *call) (any, *apiError) {
 	parts := strings.Split(strings.TrimPrefix(c.path, "/"), "/")
-	if parts[0] == "attachments" {
+	if parts[0] == "attachments" || parts[0] == givenFolder {
 		if !c.d.cdn.signed(c.path, c.query, c.now) {
 			return nil, fileNotFound()
+		}
+		if parts[0] == givenFolder {
+			return asFile(c.d.givenAt(c.path))
 		}
 		if len(parts) == 4 {
 			return asFile(c.d.attachmentAt(parts[1], parts[2], parts[3]))

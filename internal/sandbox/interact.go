@@ -13,7 +13,7 @@ type InteractionSpec struct {
 	Locale                    string // of the user; empty means en-US
 
 	// Command is the name of a slash command with its subcommands, "limits add", and Options its parameters by name: text,
-	// number, bool or an ID. Focused names the option that the user is typing: then choices are asked for instead.
+	// number, bool, an ID or a File. Focused names the option that the user is typing: then choices are asked for instead.
 	Command string
 	Options map[string]any
 	Focused string

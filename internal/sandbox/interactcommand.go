@@ -129,7 +129,11 @@ func (d *Discord) useOption(g *guild, u *use, r *wireResolve, o commandOption, v
 	case optionNumber:
 		asNumber(&bad, o.Name, w.Value)
 	case optionAttachment:
-		return w, fmt.Errorf("sandbox: option %q of /%s is a file, which scripts cannot give; nothing was used", o.Name, spec.Command)
+		id, err := d.give(u.app.user.id, r, w.Value)
+		if err != nil {
+			return w, err
+		}
+		w.Value = rawJSON(id)
 	default:
 		id, ok := snowflake(w.Value)
 		if !ok || !d.resolves(g, r, id, o) {
@@ -166,6 +170,8 @@ type wireResolve struct {
 	Members  map[ID]wireResolveMember `json:"members,omitempty"`
 	Roles    map[ID]wireRole          `json:"roles,omitempty"`
 	Channels map[ID]wireChannel       `json:"channels,omitempty"`
+
+	Attachments map[ID]wireAttachment `json:"attachments,omitempty"`
 }
 
 // wireResolveMember is a member without user, deaf and mute, and with what it may do.
@@ -178,11 +184,11 @@ type wireResolveMember struct {
 }
 
 func newWireResolve() wireResolve {
-	return wireResolve{map[ID]wireUser{}, map[ID]wireResolveMember{}, map[ID]wireRole{}, map[ID]wireChannel{}}
+	return wireResolve{map[ID]wireUser{}, map[ID]wireResolveMember{}, map[ID]wireRole{}, map[ID]wireChannel{}, map[ID]wireAttachment{}}
 }
 
 func (r *wireResolve) empty() bool {
-	return len(r.Users)+len(r.Members)+len(r.Roles)+len(r.Channels) == 0
+	return len(r.Users)+len(r.Members)+len(r.Roles)+len(r.Channels)+len(r.Attachments) == 0
 }
 
 // resolve notes whatever an id stands for; a user that is no member has no membership there.

@@ -83,6 +83,7 @@ type Discord struct {
 	codes    map[string]ID   // of every invite: the guild that it leads to
 	direct   map[ID]*channel // direct channels
 	uses     map[string]*use // interactions, by token
+	given    []attachment    // to commands, the newest last
 	cdn      *cdn
 	limits   limiter
 	invalid  invalidCounter
