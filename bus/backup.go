@@ -85,6 +85,7 @@ type PlanArgs struct {
 	Mode    RestoreMode  `json:"mode"`
 	Parts   []string     `json:"parts,omitempty"`   // empty: all that the backup holds
 	Protect []string     `json:"protect,omitempty"` // ids of roles and channels that are not touched
+	Here    string       `json:"here,omitempty"`    // id of the channel where it was asked for: protected, too, when it would be deleted
 }
 
 // PlanDone is the outcome of JobRestorePlan. The plan itself is the job's file.

@@ -91,7 +91,7 @@ func (w *Planner) Run(ctx context.Context, r work.Run) error {
 		return err
 	}
 	in.Options, in.Digest, in.Now = options, digest, r.Job().SubmittedAt
-	p, err := plan.Make(in)
+	p, err := w.make(in)
 	if err != nil {
 		return work.Permanent(err)
 	}
@@ -110,6 +110,18 @@ func (w *Planner) Run(ctx context.Context, r work.Run) error {
 		}
 	}
 	return r.Outcome(done)
+}
+
+// make makes the plan. The channel in which people read about it stays when the backup has it not.
+func (w *Planner) make(in plan.Input) (plan.Plan, error) {
+	p, err := plan.Make(in)
+	here := model.ID(w.Args.Here)
+	goes := func(s plan.Step) bool { return s.Op == plan.Delete && s.Kind == plan.Channel && s.ID == here }
+	if err != nil || here == "" || !slices.ContainsFunc(p.Steps, goes) {
+		return p, err
+	}
+	in.Options.Protect = append(slices.Clone(in.Options.Protect), here)
+	return plan.Make(in)
 }
 
 // input reads everything that a plan depends on but its options.
