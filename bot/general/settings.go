@@ -28,6 +28,7 @@ func settingsCommands(s Stores) []command.Command {
 		one("set", []command.Option{
 			{Name: "log", Kind: command.Channel, ChannelTypes: text}, {Name: "alert", Kind: command.Channel, ChannelTypes: text},
 			{Name: "language", Kind: command.Text, Choices: []string{"en", "de"}}, {Name: "quarantine", Kind: command.Role},
+			{Name: "restore_approval", Kind: command.Text, Choices: approvals()},
 		}, setSettings),
 		one("clear", []command.Option{{Name: "setting", Kind: command.Text, Required: true, Choices: []string{"log", "alert", "language", "quarantine"}}}, clearSetting),
 		one("exempt", append(slices.Clone(who), command.Option{Name: "for", Kind: command.Text, Max: 20, Min: 2}), exempt),
@@ -69,6 +70,7 @@ func showSettings(ctx context.Context, u *command.Use, s Stores) error {
 	return u.Reply(ctx, card.Card{Title: u.T("settings.title"), Fields: []card.Field{
 		{Name: u.T("choice.log"), Value: channel(v.LogChannel), Inline: true}, {Name: u.T("choice.alert"), Value: channel(v.AlertChannel), Inline: true},
 		{Name: u.T("choice.language"), Value: language, Inline: true}, {Name: u.T("choice.quarantine"), Value: role, Inline: true},
+		{Name: u.T("settings.restore_approval"), Value: u.T("choice." + cmp.Or(v.RestoreNeeds, approvalNobody)), Inline: true},
 		{Name: u.T("settings.exempt"), Value: cmp.Or(trusted.String(), u.T("settings.unset"))},
 	}})
 }
@@ -78,17 +80,21 @@ func setSettings(ctx context.Context, u *command.Use, s Stores) error {
 	switch {
 	case role != nil && (role.Managed || role.ID == u.GuildID()):
 		return command.Refuse("settings.role_unusable")
-	case !u.Given("log") && !u.Given("alert") && !u.Given("language") && role == nil:
+	case !u.Given("log") && !u.Given("alert") && !u.Given("language") && !u.Given("restore_approval") && role == nil:
 		return command.Refuse("settings.nothing")
 	}
-	err := s.Settings().Change(ctx, u.Guild, u.User, func(v *bus.GuildSettings) error {
+	approve, err := approval(ctx, u)
+	if err != nil {
+		return err
+	}
+	err = s.Settings().Change(ctx, u.Guild, u.User, func(v *bus.GuildSettings) error {
 		v.LogChannel = cmp.Or(u.ChannelOf("log"), v.LogChannel)
 		v.AlertChannel = cmp.Or(u.ChannelOf("alert"), v.AlertChannel)
 		v.Language = cmp.Or(u.Text("language"), v.Language)
 		if role != nil {
 			v.Quarantine = role.ID
 		}
-		return nil
+		return approve(v)
 	})
 	if err != nil {
 		return err

@@ -11,10 +11,6 @@ import (
 	"splashtail/bus"
 )
 
-// freshFor is how long a message is edited before another one takes its place: Discord lets bots edit what is older than
-// an hour only rarely (code 30046).
-const freshFor = 55 * time.Minute
-
 // askAgain is how long a card waits after the bus or Discord failed.
 const askAgain = 10 * time.Second
 
@@ -54,7 +50,7 @@ func (k *Keeper) showing(ctx context.Context, e bus.Entry[bus.JobCard]) error {
 	v := newView(job)
 	over := make(chan error, 1)
 	go func() { over <- k.jobs.Watch(ctx, c.Guild, c.Job, 0, v.note) }()
-	s := &shown{k: k, key: e.Key, card: c}
+	s := &shown{k: k, key: e.Key, card: c, revision: e.Revision}
 	for n := 0; ; n++ {
 		if err := s.edit(ctx, v.card(k.cfg.Words.In(c.Locale))); err != nil {
 			return err
@@ -88,7 +84,7 @@ func (k *Keeper) finish(ctx context.Context, s *shown) error {
 	if err := s.edit(ctx, endCard(w, job)); err != nil {
 		return err
 	}
-	if s.card.By != 0 && s.card.Message != "" {
+	if s.card.By != 0 && s.card.Message != "" && !s.lost {
 		if err := s.tell(ctx, w.T("jobcard.end."+string(job.State), "user", "<@"+s.card.By.String()+">", "job", w.T("jobcard.kind."+string(job.Kind)))); err != nil {
 			return err
 		}
@@ -110,20 +106,24 @@ func (k *Keeper) forget(ctx context.Context, key string) error {
 
 // shown is a card as it stands in Discord.
 type shown struct {
-	k    *Keeper
-	key  string
-	card bus.JobCard
-	last string // what it says
+	k        *Keeper
+	key      string
+	card     bus.JobCard
+	revision uint64 // of its record
+	last     string // what it says
+	lost     bool   // no place takes it any more
 }
 
 // edit writes a card over the last one, where that differs.
 func (s *shown) edit(ctx context.Context, c card.Card) error {
 	text := fingerprint(c)
-	if text == s.last {
+	switch {
+	case text == s.last, s.lost:
 		return nil
-	}
-	if s.card.Message == "" || time.Since(s.card.At) > freshFor {
+	case s.card.Message == "":
 		return s.write(ctx, c, text)
+	case time.Since(s.card.At) > s.k.cfg.Fresh:
+		return s.renew(ctx, c, text)
 	}
 	edit := c.Edit()
 	_, err := s.k.cfg.Bot.EditMessage(ctx, &discordgo.MessageEdit{Channel: s.card.Channel, ID: s.card.Message, Embeds: edit.Embeds, Components: edit.Components})

@@ -19,7 +19,7 @@ import (
 	"splashtail/internal/discord"
 )
 
-// Config is what a keeper works with; every field but Pace must be set.
+// Config is what a keeper works with; every field but Pace and Fresh must be set.
 type Config struct {
 	Bot      *discord.Bot
 	Bus      *bus.Bus
@@ -30,7 +30,12 @@ type Config struct {
 	// Pace says how long to wait before the n-th edit of a card, 0 being the one after the first; nil: 2, 3, 5, 10 and
 	// then 15 seconds.
 	Pace func(n int) time.Duration
+	// Fresh is how long a message is edited before another one takes its place; 0: 55 minutes, since Discord lets bots edit
+	// what is older than an hour only rarely (code 30046).
+	Fresh time.Duration
 }
+
+const freshFor = 55 * time.Minute
 
 // Keeper keeps cards up to date.
 type Keeper struct {
@@ -49,6 +54,9 @@ const leaseTTL = 5 * time.Second
 func New(cfg Config) *Keeper {
 	if cfg.Pace == nil {
 		cfg.Pace = pace
+	}
+	if cfg.Fresh == 0 {
+		cfg.Fresh = freshFor
 	}
 	return &Keeper{cfg: cfg}
 }
@@ -71,10 +79,13 @@ func (k *Keeper) Open(ctx context.Context) (err error) {
 // Jobs is the way to the jobs that cards show.
 func (k *Keeper) Jobs() *bus.Jobs { return k.jobs }
 
-// Show lets a message show a job from now on. Showing it a second time moves the card to the other message.
+// Show lets a message show a job from now on. A job has one card: while there is one, another message changes nothing.
 func (k *Keeper) Show(ctx context.Context, c bus.JobCard) error {
 	c.V = 1
-	_, err := k.records.Put(ctx, bus.JobKey(c.Guild, c.Job), c)
+	_, err := k.records.Create(ctx, bus.JobKey(c.Guild, c.Job), c)
+	if bus.IsCode(err, bus.CodeConflict) {
+		return nil
+	}
 	return err
 }
 

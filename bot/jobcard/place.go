@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"time"
+
+	"github.com/bwmarrin/discordgo"
 
 	"splashtail/bot/card"
 	"splashtail/internal/discord"
@@ -17,6 +20,7 @@ const (
 	codeUnknownChannel = 10003
 	codeUnknownMessage = 10008
 	codeOldEdits       = 30046 // too many edits of messages older than an hour
+	codeNoDM           = 50007 // they take no messages from bots
 )
 
 // gone tells whether an error means that a card has to go on elsewhere.
@@ -24,22 +28,44 @@ func gone(err error) bool {
 	return discord.HasCode(err, codeUnknownChannel, codeUnknownMessage, codeOldEdits, discord.CodeMissingAccess, discord.CodeMissingPermissions)
 }
 
+// unreachable tells whether an error means that somebody takes no direct messages.
+func unreachable(err error) bool { return discord.HasCode(err, codeNoDM) }
+
 // write writes the card as a new message: where it was, or else where the guild's people look, or else to who asked. When
 // no place takes it the card is given up, which ends no job.
 func (s *shown) write(ctx context.Context, c card.Card, text string) error {
 	for _, channel := range s.places(ctx) {
 		m, err := s.k.cfg.Bot.SendMessage(ctx, channel, c.Message(), nonce("card", s.card.Job, s.card.At.UnixMilli(), channel))
-		if gone(err) {
+		if gone(err) || unreachable(err) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		s.card.Channel, s.card.Message, s.card.At, s.last = channel, m.ID, time.Now().UTC(), text
-		return s.k.Show(ctx, s.card)
+		s.card.Channel, s.card.Message, s.card.At = channel, m.ID, time.Now().UTC()
+		if s.revision, err = s.k.records.Update(ctx, s.key, s.card, s.revision); err != nil {
+			return err // written again under the same nonce, it is the same message
+		}
+		s.last = text
+		return nil
 	}
 	s.k.cfg.Log.Warn("the card of a job finds no channel any more; the job goes on without", "guild", s.card.Guild, "job", s.card.Job)
-	s.last = text
+	s.lost = true
+	return nil
+}
+
+// renew lets a new message take the place of one that is too old to be edited for long, and lets that one say so.
+func (s *shown) renew(ctx context.Context, c card.Card, text string) error {
+	old := s.card
+	if err := s.write(ctx, c, text); err != nil || s.lost {
+		return err
+	}
+	link := "https://discord.com/channels/" + s.card.Guild.String() + "/" + s.card.Channel + "/" + s.card.Message
+	edit := card.Card{Title: c.Title, Text: s.k.cfg.Words.In(old.Locale).T("jobcard.moved", "link", link), Footer: c.Footer}.Edit()
+	_, err := s.k.cfg.Bot.EditMessage(ctx, &discordgo.MessageEdit{Channel: old.Channel, ID: old.Message, Embeds: edit.Embeds, Components: edit.Components})
+	if err != nil {
+		s.k.cfg.Log.Debug("the old card of a job does not say where it goes on", "job", s.card.Job, "err", err)
+	}
 	return nil
 }
 
@@ -47,7 +73,7 @@ func (s *shown) write(ctx context.Context, c card.Card, text string) error {
 func (s *shown) places(ctx context.Context) []string {
 	all := []string{s.card.Channel}
 	add := func(id string) {
-		if id != "" {
+		if id != "" && !slices.Contains(all, id) {
 			all = append(all, id)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"splashtail/bot/card"
 	"splashtail/bot/words"
@@ -38,8 +39,11 @@ func (v *view) note(l bus.JobLine) error {
 	case l.Step != nil:
 		v.job.Progress = l.Step
 		v.job.Wait = l.Step.Wait
+		if l.State != "" {
+			v.job.State = l.State
+		}
 	case l.State != "":
-		v.job.State = l.State
+		v.job.State, v.job.Wait = l.State, nil
 	}
 	if l.Text != "" {
 		v.lines = append(v.lines, l)
@@ -155,6 +159,8 @@ func outcome(w words.Language, j bus.Job) []card.Field {
 		return backupFields(w, j.Outcome)
 	case bus.JobBackupRestore:
 		return restoreFields(w, j.Outcome)
+	case bus.JobIncidentUndo:
+		return undoFields(w, j.Outcome)
 	}
 	return nil
 }
@@ -169,7 +175,7 @@ func backupFields(w words.Language, data json.RawMessage) []card.Field {
 		{Name: w.T("jobcard.size"), Value: Bytes(done.Size), Inline: true},
 	}
 	if len(done.Missing) > 0 {
-		fields = append(fields, card.Field{Name: w.T("jobcard.missing", "count", len(done.Missing)), Value: bullets(done.Missing)})
+		fields = append(fields, card.Field{Name: w.T("jobcard.missing", "count", len(done.Missing)), Value: Bullets(done.Missing, len(done.Missing))})
 	}
 	return append(fields, card.Field{Name: w.T("jobcard.next"), Value: w.T("jobcard.backup_next")})
 }
@@ -181,10 +187,10 @@ func restoreFields(w words.Language, data json.RawMessage) []card.Field {
 	}
 	fields := []card.Field{{Name: w.T("jobcard.done"), Value: Counts(w, done.Done), Inline: true}}
 	if len(done.Failed) > 0 {
-		fields = append(fields, card.Field{Name: w.T("jobcard.failed", "count", len(done.Failed)), Value: bullets(done.Failed)})
+		fields = append(fields, card.Field{Name: w.T("jobcard.failed", "count", len(done.Failed)), Value: Bullets(done.Failed, len(done.Failed))})
 	}
 	if len(done.Left) > 0 {
-		fields = append(fields, card.Field{Name: w.T("jobcard.left", "count", len(done.Left)), Value: bullets(done.Left)})
+		fields = append(fields, card.Field{Name: w.T("jobcard.left", "count", len(done.Left)), Value: Bullets(done.Left, len(done.Left))})
 	}
 	return append(fields, card.Field{Name: w.T("jobcard.next"), Value: w.T("jobcard.restore_next")})
 }
@@ -223,17 +229,21 @@ func Bytes(n int64) string {
 	return fmt.Sprintf("%.1f GiB", float64(n)/unit/unit/unit)
 }
 
-// bullets writes lines of a list as far as a field takes them.
-func bullets(lines []string) string {
-	const room = 1000
+// Bullets writes lines of a list as far as a field takes them, and how many of all that there are have no room.
+func Bullets(lines []string, all int) string {
+	const room, longest = 960, 200
 	var b strings.Builder
-	for i, l := range lines {
-		l = "• " + card.Cut(card.Plainly(l), 200) + "\n"
-		if b.Len()+len(l) > room {
-			fmt.Fprintf(&b, "… +%d", len(lines)-i)
+	used, shown := 0, 0
+	for _, l := range lines {
+		l = "• " + card.Cut(card.Plainly(l), longest) + "\n"
+		if used += utf8.RuneCountInString(l); used > room {
 			break
 		}
 		b.WriteString(l)
+		shown++
+	}
+	if all > shown {
+		fmt.Fprintf(&b, "… +%d", all-shown)
 	}
 	return b.String()
 }

@@ -2,8 +2,8 @@ package vault
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"path"
 	"strings"
 	"time"
 
@@ -15,27 +15,7 @@ import (
 	"splashtail/bus"
 )
 
-// backupOf reads what a job made, if it made a backup. Before a restore changes a server it keeps the server as it was:
-// that is a backup, too, however the restore ended.
-func backupOf(j bus.Job) (bus.BackupDone, bool) {
-	file := bus.ArchiveOf(j)
-	if file == "" {
-		return bus.BackupDone{}, false
-	}
-	if j.Kind == bus.JobBackupRestore {
-		done := bus.BackupDone{File: file, At: j.Started}
-		for _, f := range j.Files {
-			if f.Name == file {
-				done.Size = f.Size
-			}
-		}
-		return done, true
-	}
-	var done bus.BackupDone
-	err := json.Unmarshal(j.Outcome, &done)
-	return done, err == nil
-}
-
+// backupLabel is what people know a backup by.
 func backupLabel(u *command.Use, j bus.Job, done bus.BackupDone) string {
 	name := done.Name
 	if name == "" {
@@ -54,15 +34,24 @@ func backupLabel(u *command.Use, j bus.Job, done bus.BackupDone) string {
 	return label + " · " + jobcard.Bytes(done.Size)
 }
 
-// create begins a backup and lets the answer follow it.
-func (t Tools) create(ctx context.Context, u *command.Use) error {
+// backupArgs are the options of /backup create.
+func backupArgs(u *command.Use) (bus.BackupArgs, error) {
 	args := bus.BackupArgs{Name: u.Text("name"), Messages: u.Number("messages", 0), Attachments: u.Truth("attachments"), Members: u.Truth("members")}
 	if args.Attachments && args.Messages == 0 {
-		return command.Refuse("backup.attachments_need_messages")
+		return args, command.Refuse("backup.attachments_need_messages")
+	}
+	return args, nil
+}
+
+// create begins a backup and lets the answer follow it.
+func (t Tools) create(ctx context.Context, u *command.Use) error {
+	args, err := backupArgs(u)
+	if err != nil {
+		return err
 	}
 	job, err := t.submit(ctx, u, bus.JobBackupCreate, args)
 	if err != nil {
-		return err
+		return explain(err)
 	}
 	return t.follow(ctx, u, job)
 }
@@ -89,21 +78,6 @@ const (
 	perPage    = 10
 	buttonsFor = 10 * time.Minute
 )
-
-// all gives the backups of a guild, the newest first.
-func (t Tools) all(ctx context.Context, u *command.Use) ([]bus.Job, error) {
-	list, err := t.Cards.Jobs().List(ctx, bus.JobQuery{Guild: u.Guild, Limit: bus.MaxJobList})
-	if err != nil {
-		return nil, err
-	}
-	var out []bus.Job
-	for _, j := range list.Jobs {
-		if _, ok := backupOf(j); ok {
-			out = append(out, j)
-		}
-	}
-	return out, nil
-}
 
 func (t Tools) list(ctx context.Context, u *command.Use) error { return t.listAt(ctx, u, 0) }
 
@@ -139,22 +113,6 @@ func (t Tools) listAt(ctx context.Context, u *command.Use, page int) error {
 		}
 	}
 	return u.Reply(ctx, c)
-}
-
-// wanted gives the backup that an option names.
-func (t Tools) wanted(ctx context.Context, u *command.Use, id string) (bus.Job, bus.BackupDone, error) {
-	j, err := t.Cards.Jobs().Get(ctx, u.Guild, id)
-	if bus.IsCode(err, bus.CodeNotFound) || bus.IsCode(err, bus.CodeInvalid) {
-		return j, bus.BackupDone{}, command.Refuse("backup.unknown")
-	}
-	if err != nil {
-		return j, bus.BackupDone{}, err
-	}
-	done, ok := backupOf(j)
-	if !ok {
-		return j, done, command.Refuse("backup.unknown")
-	}
-	return j, done, nil
 }
 
 func (t Tools) show(ctx context.Context, u *command.Use) error {
@@ -201,7 +159,7 @@ func (t Tools) get(ctx context.Context, u *command.Use) error {
 		return err
 	}
 	defer r.Close() //nolint:errcheck // read only
-	return u.Hand(ctx, t.about(u, j, done), &discordgo.File{Name: file.Name, ContentType: "application/octet-stream", Reader: r})
+	return u.Hand(ctx, t.about(u, j, done), &discordgo.File{Name: path.Base(file.Name), ContentType: "application/octet-stream", Reader: r})
 }
 
 // remove asks before a backup is deleted.

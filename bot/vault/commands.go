@@ -3,12 +3,14 @@
 //
 // What comes in: uses of these commands. What goes out: jobs, asked of the component jobs over the bus, which does the
 // work; a card follows each (bot/jobcard). A restore is shown as a plan first, and what is carried out is the plan whose
-// hash people approved. Read first: this file for the list of commands, then restore.go.
+// hash people approved. Read first: this file for the list of commands, then source.go for what counts as a backup,
+// restore.go and approve.go for the way of a restore, password.go for who gets to see a password.
 package vault
 
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/bwmarrin/discordgo"
@@ -45,22 +47,29 @@ func Commands(t Tools) []command.Command {
 		command.Option{Name: "name", Kind: command.Text, Min: 1, Max: 64},
 		command.Option{Name: "messages", Kind: command.Number, Min: 1, Max: 1_000_000},
 		command.Option{Name: "attachments", Kind: command.Truth},
-		command.Option{Name: "members", Kind: command.Truth})
-	create.Public = true
-	restore := one("backup restore", keepers, t.restore, which,
+		command.Option{Name: "members", Kind: command.Truth}, command.Option{Name: "encrypt", Kind: command.Truth})
+	create.Public, create.Form, create.Submitted = true, t.newPassword, t.createEncrypted
+	either := which // or a file
+	either.Required = false
+	file := []command.Option{either, {Name: "file", Kind: command.Attachment}, {Name: "encrypted", Kind: command.Truth}}
+	compare := one("backup compare", keepers, t.compare, file...)
+	compare.Form = t.passwordOf
+	compare.Submitted = func(ctx context.Context, u *command.Use, _ map[string]string) error { return t.compare(ctx, u) }
+	restore := one("backup restore", keepers, t.restore, append(slices.Clone(file),
 		command.Option{Name: "mode", Kind: command.Text, Choices: []string{string(bus.RestoreMerge), string(bus.RestoreExact)}},
 		command.Option{Name: "only", Kind: command.Text, Choices: partChoices()},
-		command.Option{Name: "keep_channel", Kind: command.Channel}, command.Option{Name: "keep_role", Kind: command.Role})
-	restore.Public = true
-	restore.Confirmed = t.approved
-	restore.Components = map[string]command.Component{approveButton: {Shared: true, Handle: t.secondApproval}}
+		command.Option{Name: "keep_channel", Kind: command.Channel}, command.Option{Name: "keep_role", Kind: command.Role})...)
+	restore.Public, restore.Form = true, t.passwordOf
+	restore.Submitted = func(ctx context.Context, u *command.Use, _ map[string]string) error { return t.restore(ctx, u) }
+	restore.ConfirmForm, restore.Confirmed = t.passwordToBegin, t.approved
+	restore.Components = map[string]command.Component{approveButton: {Shared: true, Form: t.passwordToApprove, Handle: t.secondApproval}}
 	remove := one("backup delete", keepers, t.remove, which)
 	remove.Confirmed = t.removed
 	list := one("backup list", keepers, t.list)
 	list.Components = map[string]command.Component{listButton: {Handle: t.listPage}}
 	return []command.Command{
 		create, list, one("backup show", keepers, t.show, which), one("backup get", keepers, t.get, which),
-		one("backup compare", keepers, t.compare, which), restore,
+		compare, restore,
 		one("backup schedule", keepers, t.schedule,
 			command.Option{Name: "when", Kind: command.Text, Choices: []string{whenOff, whenDaily, whenWeekly}},
 			command.Option{Name: "hour", Kind: command.Number, Min: 0, Max: 23},
@@ -82,18 +91,21 @@ func partChoices() []string {
 	return parts
 }
 
-// submit asks for a job in the name of who uses a command. A job that is in the way is named in the refusal.
+// submit asks for a job in the name of who uses a command, with the password that they have typed if they were asked for
+// one. Its errors are the engine's; see explain.
 func (t Tools) submit(ctx context.Context, u *command.Use, kind bus.JobKind, args any) (bus.Job, error) {
 	data, err := json.Marshal(args)
 	if err != nil {
 		return bus.Job{}, err
 	}
-	job, err := t.Cards.Jobs().Submit(ctx, bus.JobSubmit{Kind: kind, Guild: u.Guild, By: u.User, Args: data, Key: u.Op,
-		Actor: u.Member.User.Username, Reason: "/" + u.Command.Name})
-	return job, explain(err)
+	s := bus.JobSubmit{Kind: kind, Guild: u.Guild, By: u.User, Args: data, Key: u.Op, Actor: u.Member.User.Username, Reason: "/" + u.Command.Name}
+	if password := u.Typed(passwordInput); password != "" {
+		s.Secrets = bus.JobSecrets{secretName: password}
+	}
+	return t.Cards.Jobs().Submit(ctx, s)
 }
 
-// explain turns the engine's refusals into sentences of the catalogue.
+// explain turns the engine's refusals into sentences of the catalogue. A job that is in the way is named.
 func explain(err error) error {
 	if err == nil {
 		return nil
@@ -105,7 +117,7 @@ func explain(err error) error {
 	case bus.CodeInvalid:
 		return command.Refuse("backup.refused", "why", card.Plainly(e.Error()))
 	case bus.CodeNotFound:
-		return command.Refuse("job.unknown")
+		return command.Refuse("backup.job_unknown")
 	case bus.CodeUnavailable:
 		return command.Refuse("backup.no_jobs")
 	}
@@ -114,25 +126,26 @@ func explain(err error) error {
 
 // complete offers backups or jobs, the newest first. What is chosen can be anything, so handlers look again.
 func (t Tools) complete(ctx context.Context, u *command.Use, option, typed string) ([]command.Choice, error) {
-	list, err := t.Cards.Jobs().List(ctx, bus.JobQuery{Guild: u.Guild, Limit: 200})
-	if err != nil {
-		return nil, err
+	var all []bus.Job
+	var err error
+	if option == "backup" {
+		all, err = t.all(ctx, u)
+	} else {
+		var list bus.JobList
+		list, err = t.Cards.Jobs().List(ctx, bus.JobQuery{Guild: u.Guild, Limit: bus.MaxJobList})
+		all = list.Jobs
 	}
 	var out []command.Choice
-	for _, j := range list.Jobs {
+	for _, j := range all {
 		label := jobLabel(u, j)
-		if option == "backup" {
-			done, ok := backupOf(j)
-			if !ok {
-				continue
-			}
+		if done, ok := backupOf(j); ok && option == "backup" {
 			label = backupLabel(u, j, done)
 		}
-		if strings.Contains(strings.ToLower(label), strings.ToLower(typed)) {
+		if strings.Contains(strings.ToLower(label+" "+j.ID), strings.ToLower(typed)) {
 			out = append(out, command.Choice{Label: card.Cut(label, 100), Value: j.ID})
 		}
 	}
-	return out, nil
+	return out, err
 }
 
 func jobLabel(u *command.Use, j bus.Job) string {

@@ -44,7 +44,11 @@ func (t Tools) schedule(ctx context.Context, u *command.Use) error {
 		return err
 	}
 	s.Args = args
-	if _, err := t.Cards.Jobs().SetSchedule(ctx, s); err != nil {
+	_, err = t.Cards.Jobs().SetSchedule(ctx, s)
+	if s.Cron == "" && bus.IsCode(err, bus.CodeNotFound) {
+		err = nil // there was none
+	}
+	if err != nil {
 		return explain(err)
 	}
 	return t.showSchedule(ctx, u)
@@ -80,17 +84,20 @@ func (t Tools) jobs(ctx context.Context, u *command.Use) error {
 		return err
 	}
 	if len(list.Jobs) == 0 {
-		return u.Reply(ctx, card.Card{Text: u.T("job.none")})
+		return u.Reply(ctx, card.Card{Text: u.T("backup.job_none")})
 	}
 	var text strings.Builder
 	for _, j := range list.Jobs {
 		fmt.Fprintf(&text, "%s **%s** <t:%d:R>\n`%s`\n", u.T("jobcard.state."+string(j.State)), u.T("jobcard.kind."+string(j.Kind)), j.Submitted.Unix(), j.ID)
 	}
-	return u.Reply(ctx, card.Card{Title: u.T("job.list"), Text: text.String(), Footer: u.T("job.list_next")})
+	return u.Reply(ctx, card.Card{Title: u.T("backup.job_list"), Text: text.String(), Footer: u.T("backup.job_list_next")})
 }
 
 func (t Tools) job(ctx context.Context, u *command.Use) error {
 	j, err := t.Cards.Jobs().Get(ctx, u.Guild, u.Text("job"))
+	if bus.IsCode(err, bus.CodeInvalid) {
+		return command.Refuse("backup.job_unknown")
+	}
 	if err != nil {
 		return explain(err)
 	}
@@ -102,9 +109,12 @@ func (t Tools) job(ctx context.Context, u *command.Use) error {
 }
 
 func (t Tools) cancel(ctx context.Context, u *command.Use) error {
+	if _, err := bus.ParseJobID(u.Text("job")); err != nil {
+		return command.Refuse("backup.job_unknown")
+	}
 	j, err := t.Cards.Jobs().Cancel(ctx, bus.JobRequest{Actor: u.Member.User.Username, Reason: "/" + u.Command.Name, Target: u.Text("job"), Guild: u.Guild})
 	if err != nil {
 		return explain(err)
 	}
-	return u.Say(ctx, "job.cancelled", "job", u.T("jobcard.kind."+string(j.Kind)))
+	return u.Say(ctx, "backup.job_cancelled", "job", u.T("jobcard.kind."+string(j.Kind)))
 }

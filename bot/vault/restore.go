@@ -5,36 +5,33 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"splashtail/bot/card"
 	"splashtail/bot/command"
+	"splashtail/bot/jobcard"
+	"splashtail/bot/words"
 	"splashtail/bus"
 )
-
-// approveButton is what somebody else presses when a plan needs more than one.
-const approveButton = "backup-approve"
-
-// approveFor is how long a plan waits for a second approval.
-const approveFor = 14 * time.Minute
 
 // planWithin bounds how long a command waits for its plan: Discord forgets the command after 15 minutes.
 const planWithin = 10 * time.Minute
 
 // compare shows how the guild differs from a backup.
 func (t Tools) compare(ctx context.Context, u *command.Use) error {
-	j, _, err := t.wanted(ctx, u, u.Text("backup"))
+	from, err := t.source(ctx, u)
 	if err != nil {
 		return err
 	}
-	_, plan, err := t.plan(ctx, u, bus.PlanArgs{Source: bus.BackupSource{Job: j.ID}, Mode: bus.RestoreExact})
+	_, plan, err := t.plan(ctx, u, bus.PlanArgs{Source: from.BackupSource, Mode: bus.RestoreExact})
 	if err != nil {
 		return err
 	}
-	c := planCard(u, plan)
-	c.Title = u.T("compare.title")
+	c := planCard(u.Words, plan)
+	c.Title, c.Colour = u.T("compare.title"), card.Plain
+	c.Text = u.T("compare.head", "at", fmt.Sprintf("<t:%d:F>", plan.At.Unix()), "guild", card.Plainly(plan.Guild),
+		"delete", plan.Counts["delete"], "create", plan.Counts["create"], "update", plan.Counts["update"])
 	if steps(plan) == 0 {
 		c.Text = u.T("compare.same")
 	}
@@ -43,11 +40,11 @@ func (t Tools) compare(ctx context.Context, u *command.Use) error {
 
 // restore shows what a restore would do and asks.
 func (t Tools) restore(ctx context.Context, u *command.Use) error {
-	j, _, err := t.wanted(ctx, u, u.Text("backup"))
+	from, err := t.source(ctx, u)
 	if err != nil {
 		return err
 	}
-	args := bus.PlanArgs{Source: bus.BackupSource{Job: j.ID}, Mode: bus.RestoreMode(u.Text("mode"))}
+	args := bus.PlanArgs{Source: from.BackupSource, Mode: bus.RestoreMode(u.Text("mode")), Here: here(ctx, u)}
 	if args.Mode == "" {
 		args.Mode = bus.RestoreMerge
 	}
@@ -64,13 +61,23 @@ func (t Tools) restore(ctx context.Context, u *command.Use) error {
 	if err != nil {
 		return err
 	}
-	c := planCard(u, plan)
+	c := planCard(u.Everybody, plan)
 	if steps(plan) == 0 {
-		c.Text = u.T("restore.nothing")
+		c.Text = u.Everybody.T("restore.nothing")
 		return u.Reply(ctx, c)
 	}
-	return u.Confirm(ctx, c, u.T("button.restore", "d", plan.Counts["delete"], "m", plan.Counts["create"]+plan.Counts["update"]),
+	return u.Confirm(ctx, c, u.Everybody.T("button.restore", "d", plan.Counts["delete"], "m", plan.Counts["create"]+plan.Counts["update"]),
 		map[string]string{"plan": job.ID, "hash": plan.Hash})
+}
+
+// here is the channel in which a command was used, or that of its thread: a restore leaves people the place where they read
+// about it.
+func here(ctx context.Context, u *command.Use) string {
+	c, err := u.Bot.Channel(ctx, u.Channel)
+	if err == nil && c.IsThread() {
+		return c.ParentID
+	}
+	return u.Channel
 }
 
 // plan lets a plan be made and waits for it.
@@ -78,7 +85,7 @@ func (t Tools) plan(ctx context.Context, u *command.Use, args bus.PlanArgs) (bus
 	var plan bus.PlanDone
 	job, err := t.submit(ctx, u, bus.JobRestorePlan, args)
 	if err != nil {
-		return job, plan, err
+		return job, plan, explain(err)
 	}
 	limited, cancel := context.WithTimeout(ctx, planWithin)
 	defer cancel()
@@ -97,101 +104,36 @@ func (t Tools) plan(ctx context.Context, u *command.Use, args bus.PlanArgs) (bus
 	if job, err = t.Cards.Jobs().Get(ctx, u.Guild, job.ID); err != nil {
 		return job, plan, explain(err)
 	}
-	return t.planned(job)
+	return planned(u, job)
 }
 
 // planned reads the plan of a job that has ended.
-func (t Tools) planned(job bus.Job) (bus.Job, bus.PlanDone, error) {
+func planned(u *command.Use, job bus.Job) (bus.Job, bus.PlanDone, error) {
 	var plan bus.PlanDone
-	switch job.State {
-	case bus.JobCompleted:
+	if job.Kind == bus.JobRestorePlan && job.State == bus.JobCompleted {
 		return job, plan, json.Unmarshal(job.Outcome, &plan)
-	case bus.JobFailed:
-		why := ""
-		if job.Error != nil {
-			why = job.Error.Message
-		}
-		return job, plan, command.Refuse("restore.no_plan", "why", card.Plainly(why))
 	}
-	return job, plan, command.Refuse("restore.no_plan", "why", string(job.State))
+	why := u.T("jobcard.state." + string(job.State))
+	if job.Error != nil {
+		why = job.Error.Message
+	}
+	return job, plan, command.Refuse("restore.no_plan", "why", card.Plainly(why))
 }
 
+// steps is how much a plan does.
 func steps(p bus.PlanDone) int { return p.Counts["create"] + p.Counts["update"] + p.Counts["delete"] }
 
-// shownLines is how many lines of a plan a card shows; the hash stands for the rest, which `splashtail job` shows.
-const shownLines = 25
-
-// planCard says what a restore would do.
-func planCard(u *command.Use, p bus.PlanDone) card.Card {
-	c := card.Card{Title: u.T("restore.title"), Colour: card.Urgent,
-		Text: u.T("restore.head", "at", fmt.Sprintf("<t:%d:F>", p.At.Unix()), "guild", card.Plainly(p.Guild),
-			"delete", p.Counts["delete"], "create", p.Counts["create"], "update", p.Counts["update"]) + "\n" + u.T("restore.hash", "hash", p.Hash[:min(len(p.Hash), 16)])}
+// planCard says what a restore would do. Deletions stand first; the hash stands for what finds no room, which the plan's
+// file has.
+func planCard(w words.Language, p bus.PlanDone) card.Card {
+	c := card.Card{Title: w.T("restore.title"), Colour: card.Urgent,
+		Text: w.T("restore.head", "at", fmt.Sprintf("<t:%d:F>", p.At.Unix()), "guild", card.Plainly(p.Guild),
+			"delete", p.Counts["delete"], "create", p.Counts["create"], "update", p.Counts["update"]) + "\n" + w.T("restore.hash", "hash", p.Hash[:min(len(p.Hash), 16)])}
 	if len(p.Lines) > 0 {
-		lines := p.Lines[:min(len(p.Lines), shownLines)]
-		text := card.Plainly(strings.Join(lines, "\n"))
-		if more := steps(p) - len(lines); more > 0 {
-			text = card.Cut(text, 960) + "\n" + u.T("restore.more", "count", more)
-		}
-		c.Fields = append(c.Fields, card.Field{Name: u.T("restore.does"), Value: text})
+		c.Fields = append(c.Fields, card.Field{Name: w.T("restore.does"), Value: jobcard.Bullets(p.Lines, steps(p))})
 	}
-	if len(p.Cannot) > 0 {
-		c.Fields = append(c.Fields, card.Field{Name: u.T("restore.cannot", "count", max(p.Counts["cannot"], len(p.Cannot))), Value: card.Plainly(strings.Join(p.Cannot, "\n"))})
+	if n := max(p.Counts["cannot"], len(p.Cannot)); n > 0 {
+		c.Fields = append(c.Fields, card.Field{Name: w.T("restore.cannot", "count", n), Value: jobcard.Bullets(p.Cannot, n)})
 	}
 	return c
-}
-
-// approved begins the restore, or asks for the approval of somebody else.
-func (t Tools) approved(ctx context.Context, u *command.Use, args map[string]string) error {
-	job, err := t.Cards.Jobs().Get(ctx, u.Guild, args["plan"])
-	if err != nil {
-		return explain(err)
-	}
-	_, plan, err := t.planned(job)
-	if err != nil {
-		return err
-	}
-	if plan.Hash != args["hash"] {
-		return command.Refuse("restore.changed")
-	}
-	if plan.Needs == "" {
-		return t.begin(ctx, u, job, plan, []bus.UserID{u.User})
-	}
-	c := planCard(u, plan)
-	c.Text += "\n\n**" + u.Everybody.T("restore.needs_"+plan.Needs) + "**"
-	c.Buttons = []card.Button{{Label: u.Everybody.T("button.approve"), Danger: true, ID: u.Button(approveButton, job.ID, approveFor)}}
-	return u.Reply(ctx, c)
-}
-
-// secondApproval is somebody else's word. Whether it counts is looked up now, not believed from the button.
-func (t Tools) secondApproval(ctx context.Context, u *command.Use, state string) error {
-	job, err := t.Cards.Jobs().Get(ctx, u.Guild, state)
-	if err != nil {
-		return explain(err)
-	}
-	_, plan, err := t.planned(job)
-	if err != nil {
-		return err
-	}
-	if u.User == job.By && plan.Needs != "owner" {
-		return command.Refuse("restore.not_alone")
-	}
-	if plan.Needs == "owner" {
-		g, err := u.Bot.Guild(ctx, u.GuildID())
-		if err != nil {
-			return err
-		}
-		if g.OwnerID != u.User.String() {
-			return command.Refuse("restore.owner_only")
-		}
-	}
-	return t.begin(ctx, u, job, plan, slices.Compact([]bus.UserID{job.By, u.User}))
-}
-
-// begin starts the restore of an approved plan.
-func (t Tools) begin(ctx context.Context, u *command.Use, job bus.Job, plan bus.PlanDone, by []bus.UserID) error {
-	started, err := t.submit(ctx, u, bus.JobBackupRestore, bus.RestoreArgs{Plan: job.ID, Hash: plan.Hash, ApprovedBy: by})
-	if err != nil {
-		return err
-	}
-	return t.follow(ctx, u, started)
 }
