@@ -118,7 +118,7 @@ func (j *Jobs) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tools := Tools{Bot: j.client.Bot(j.cfg.Token), CDN: j.cdn, Bus: j.b, Jobs: facade, Log: j.log}
+	tools := Tools{Bot: j.client.Bot(j.cfg.Token), CDN: j.cdn, Backups: j.cfg.Backups, Bus: j.b, Jobs: facade, Log: j.log}
 	e, err := engine.New(engine.Config{Kinds: Kinds(tools), Workers: j.cfg.Workers, Instance: j.cfg.Instance, Version: j.cfg.Version,
 		Sealer: sealer, Metrics: j.cfg.Metrics, Timing: j.cfg.Timing}, j.b, j.log)
 	if err != nil {
