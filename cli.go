@@ -27,7 +27,7 @@ type commandLine struct {
 	Bot          botCmd          `cmd:"" help:"Run only the bot: slash commands and the protection of servers."`
 	Jobs         jobsCmd         `cmd:"" help:"Run only what works on jobs."`
 	Job          jobCmd          `cmd:"" help:"Look at jobs, end them, try them again, or run one here without a server."`
-	Backup       backupCmd       `cmd:"" help:"Verify, show or convert the file of a backup, without a server."`
+	Backup       backupCmd       `cmd:"" help:"List and get the backups of servers; verify, show or convert the file of one."`
 	Commands     commandsCmd     `cmd:"" help:"Slash commands, as Discord knows them."`
 	NATS         natsCmd         `cmd:"" name:"nats" help:"Run only the bus; other processes join it with NATS_URL."`
 	Config       configCmd       `cmd:"" help:"Print the settings in effect and where each came from."`
@@ -128,7 +128,7 @@ func (p program) help(o kong.HelpOptions, ctx *kong.Context) error {
 	switch cmd := ctx.Selected(); {
 	case cmd == nil || cmd.Name == "up" || cmd.Name == "config":
 		return kong.DefaultHelpPrinter(o, ctx)
-	case cmd.Name == "version" || cmd.Parent != nil && cmd.Parent.Name == "backup":
+	case cmd.Name == "version" || cmd.Parent != nil && cmd.Parent.Name == "backup" && cmd.Name != "get" && cmd.Name != "list":
 		reads = nil
 	case cmd.Name == "sync":
 		reads = append(reads, "discord")

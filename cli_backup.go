@@ -19,8 +19,10 @@ import (
 	"splashtail/jobs/backup/model"
 )
 
-// backupCmd is about files of backups. It needs no server and no bot.
+// backupCmd is about backups: those in the store of a server, and files, for which it needs neither a server nor a bot.
 type backupCmd struct {
+	List    backupListCmd    `cmd:"" help:"List the backups in the store of a running process, the newest first."`
+	Get     backupGetCmd     `cmd:"" help:"Write a backup from the store of a running process to a file, and make sure that it is whole."`
 	Verify  backupVerifyCmd  `cmd:"" help:"Read all of a backup and say whether it is whole."`
 	Show    backupShowCmd    `cmd:"" help:"Show what a backup holds: its manifest, roles and channels."`
 	Convert backupConvertCmd `cmd:"" help:"Write a backup anew: from the ancestor's format or JSON, to JSON, or with another password."`
