@@ -65,16 +65,16 @@ func (t *Bot) assemble() error {
 	if err := t.cfg.Metrics.Register(p.guard.hits); err != nil {
 		return err
 	}
-	p.book = incident.NewBook(t.bot, t.Self, t.b, t.cfg.Instance, t.log)
+	p.book = incident.NewBook(t.bot, t.Self, t.b)
 	recorder := incident.NewRecorder(incident.RecorderConfig{Stored: p.stored.At, Whole: incident.WholeOf(t.bot), People: incident.PeopleOf(t.bot)}, t.b, t.log)
 	p.watchers = append(p.watchers, watcher{events: incident.RecorderEvents(), handle: recorder.Handle})
-	all = append(all, inquiry.Commands(inquiry.Tools{Book: p.book})...)
 	p.lockdown = lockdown.New(lockdown.Config{Bot: t.bot, Bus: t.b, Log: t.log, Instance: t.cfg.Instance, Words: w,
 		Self:     func() string { return t.Self().String() },
 		Settings: func(ctx context.Context, g bus.GuildID) (bus.GuildSettings, error) { return p.settings.Of(ctx, g) }})
 	all = append(all, lockdown.Commands(p.lockdown)...)
 	set := func(ctx context.Context, g bus.GuildID) (bus.GuildSettings, error) { return p.settings.Of(ctx, g) }
 	p.cards = jobcard.New(jobcard.Config{Bot: t.bot, Bus: t.b, Log: t.log, Words: w, Instance: t.cfg.Instance, Settings: set})
+	all = append(all, inquiry.Commands(inquiry.Tools{Book: p.book, Cards: p.cards})...)
 	all = append(all, vault.Commands(vault.Tools{Cards: p.cards})...)
 	if t.registry, err = command.NewRegistry(w, all...); err != nil {
 		return err

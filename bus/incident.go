@@ -68,17 +68,31 @@ type Incident struct {
 	Undo  *Undo     `json:"undo,omitempty"` // once it was approved
 }
 
-// Undo is how far the undoing of an incident has come. Its plan does not change after it
-// was approved.
+// Undo is the undoing of an incident by a job. Its plan does not change after it was approved; how far the job is, its
+// notes say.
 type Undo struct {
 	By    UserID            `json:"by,string"`
 	At    time.Time         `json:"at"`
+	Job   string            `json:"job"`             // the job that carries the plan out; another one's notes mean nothing
 	Plan  json.RawMessage   `json:"plan"`            // the steps, as the planner wrote them
 	Hash  string            `json:"hash"`            // of the plan, as it was shown
-	Next  int               `json:"next"`            // the first step that is not done
-	Made  map[string]string `json:"made,omitempty"`  // id before -> id of what was made in its place
-	Fails []string          `json:"fails,omitempty"` // steps that Discord refused, and why
+	Made  map[string]string `json:"made,omitempty"`  // id before -> id of what was made in its place, by this job or one before
+	Fails []string          `json:"fails,omitempty"` // steps that Discord refused, and why; once it is done
 	Done  time.Time         `json:"done,omitzero"`
+}
+
+// UndoArgs are the arguments of JobIncidentUndo.
+type UndoArgs struct {
+	Incident string `json:"incident"` // its id
+	Hash     string `json:"hash"`     // of the plan that was shown and approved; the job does nothing when it is another one by now
+}
+
+// UndoDone is the outcome of JobIncidentUndo, also of one that was ended before its end.
+type UndoDone struct {
+	Incident string         `json:"incident"`
+	Steps    int            `json:"steps"`            // of the plan
+	Done     map[string]int `json:"done"`             // what a step does, such as create_role -> steps
+	Failed   []string       `json:"failed,omitempty"` // steps that Discord refused, and why; at most 100
 }
 
 // Incidents holds the incidents of all guilds, under IncidentKey.
@@ -86,8 +100,3 @@ func Incidents() Kept[Incident] { return Kept[Incident]{bucket: bucketGuard, pre
 
 // IncidentKey names a guild's incident.
 func IncidentKey(g GuildID, id string) string { return join(g.String(), id) }
-
-// UndoLease is the right to undo incidents of a guild: one at a time.
-func UndoLease(g GuildID) LeaseKey { return LeaseKey{join(leaseUndo, g.String())} }
-
-const leaseUndo = "undo"

@@ -9,6 +9,7 @@ import (
 	"splashtail/jobs/backup/create"
 	"splashtail/jobs/engine"
 	"splashtail/jobs/prune"
+	"splashtail/jobs/undo"
 	"splashtail/jobs/work"
 )
 
@@ -29,6 +30,10 @@ func Kinds(t Tools) []engine.Kind {
 		{
 			Name: bus.JobMessagePrune, Queue: bus.JobsMiddle, Sole: true, Deadline: 6 * time.Hour, Tries: 5, Keep: 7 * 24 * time.Hour,
 			Make: func() work.Work { return prune.New(t.Bot) },
+		},
+		{
+			Name: bus.JobIncidentUndo, Queue: bus.JobsHigh, Lane: guildLane, Sole: true, Deadline: 24 * time.Hour, Tries: 8,
+			Make: func() work.Work { return undo.New(t.Bot, t.Bus) },
 		},
 	}...)
 }

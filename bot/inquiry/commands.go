@@ -10,13 +10,15 @@ import (
 	"splashtail/bot/access"
 	"splashtail/bot/card"
 	"splashtail/bot/command"
+	"splashtail/bot/jobcard"
 	"splashtail/bus"
 	"splashtail/internal/incident"
 )
 
 // Tools is what the commands work with.
 type Tools struct {
-	Book *incident.Book
+	Book  *incident.Book
+	Cards *jobcard.Keeper // shows the job that undoes an incident
 }
 
 // Looking is for who manages the server. Undoing changes everything that the actor could
@@ -57,7 +59,7 @@ func Commands(t Tools) []command.Command {
 	show := one("show", viewers, t.show, id)
 	show.Components = map[string]command.Component{showButton: {Handle: t.showPage}}
 	undo := one("undo", changers, t.undo, id)
-	undo.Confirmed = t.undone
+	undo.Confirmed, undo.Public = t.undone, true // its card is for everybody who asks what happens
 	pardon := one("pardon", changers, t.pardon, id)
 	pardon.Confirmed = t.pardoned
 	open := one("open", viewers, t.open, command.Option{Name: "user", Kind: command.Person, Required: true},

@@ -2,7 +2,7 @@
 // server and take it back.
 //
 // What comes in: a command that its caller may run. What goes out: cards, incidents opened
-// by hand, and the approval of a plan, which package incident carries out.
+// by hand, and a job that carries out the plan that somebody approved.
 //
 // Read in this order: commands.go (what there is), show.go (lists and timelines), undo.go.
 package inquiry

@@ -37,8 +37,13 @@ func (t Tools) undo(ctx context.Context, u *command.Use) error {
 	if err != nil {
 		return err
 	}
-	if i.Undo != nil {
-		return command.Refuse("incident.undone_already")
+	job, there, err := t.unfinished(ctx, i)
+	if err != nil {
+		return err
+	}
+	if there {
+		c := card.Card{Title: u.T("undo.title", "id", i.ID), Text: head(u, i) + "\n\n" + u.T("undo.rest"), Footer: u.T("jobcard.footer", "id", job.ID), Colour: card.Urgent}
+		return u.Confirm(ctx, c, u.T("button.undo_rest"), map[string]string{"job": job.ID})
 	}
 	p, err := t.Book.Plan(ctx, i)
 	if err != nil {
@@ -91,16 +96,38 @@ func planCard(u *command.Use, i bus.Incident, p incident.Plan) card.Card {
 	return c
 }
 
-// undone approves what was shown and waits until it is done.
+// unfinished gives the job that was ended before the incident was undone, if there is one. It refuses for an incident that
+// was undone, or that a job is undoing.
+func (t Tools) unfinished(ctx context.Context, i bus.Incident) (bus.Job, bool, error) {
+	if i.Undo != nil && !i.Undo.Done.IsZero() {
+		return bus.Job{}, false, command.Refuse("incident.undone_already")
+	}
+	job, there, err := t.Book.Unfinished(ctx, i)
+	if there && !job.State.Ended() {
+		return job, there, command.Refuse("incident.undone_already")
+	}
+	return job, there, err
+}
+
+// undone lets a job carry out what was shown, and its card take the answer's place. The job looks again whether the plan
+// is still what was shown; that it is not is said here if it is known already.
 func (t Tools) undone(ctx context.Context, u *command.Use, args map[string]string) error {
-	err := t.Book.Approve(ctx, u.Guild, args["incident"], u.User, args["hash"])
+	if job := args["job"]; job != "" {
+		return t.Cards.Retry(ctx, u, job)
+	}
+	i, err := t.wanted(ctx, u, args["incident"])
+	if err != nil {
+		return err
+	}
+	if _, _, err := t.unfinished(ctx, i); err != nil {
+		return err
+	}
+	err = t.Book.Check(ctx, i, args["hash"])
 	var refusal *bus.Error
 	if errors.As(err, &refusal) {
 		switch refusal.Reason {
-		case "plan_changed":
+		case "plan_changed", "unfinished":
 			return command.Refuse("undo.changed")
-		case "undone", "being_undone":
-			return command.Refuse("incident.undone_already")
 		case "plan_too_large":
 			return command.Refuse("undo.too_large")
 		}
@@ -108,19 +135,7 @@ func (t Tools) undone(ctx context.Context, u *command.Use, args map[string]strin
 	if err != nil {
 		return err
 	}
-	i, err := t.Book.Wait(ctx, u.Guild, args["incident"], func(b bus.Undo) {
-		u.Progress(ctx, card.Card{Text: u.T("undo.progress", "count", b.Next)})
-	})
-	if err != nil {
-		u.Log.Warn("an undo goes on after its command", "op", u.Op, "incident", args["incident"], "err", err)
-		return command.Refuse("undo.goes_on", "id", args["incident"])
-	}
-	c := card.Card{Title: u.T("undo.done", "id", i.ID), Text: u.T("undo.next"), Colour: card.Good}
-	if len(i.Undo.Fails) > 0 {
-		c.Colour = card.Urgent
-		c.Fields = []card.Field{{Name: u.T("incident.refused", "count", len(i.Undo.Fails)), Value: card.Plainly(strings.Join(i.Undo.Fails, "\n"))}}
-	}
-	return u.Reply(ctx, c)
+	return t.Cards.Begin(ctx, u, bus.JobIncidentUndo, bus.UndoArgs{Incident: i.ID, Hash: args["hash"]})
 }
 
 // pardon shows what a limit did to the actor and asks whether to take that back.

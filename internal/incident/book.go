@@ -2,8 +2,6 @@ package incident
 
 import (
 	"context"
-	"encoding/json"
-	"log/slog"
 	"strconv"
 	"time"
 
@@ -12,24 +10,26 @@ import (
 	"splashtail/internal/discord"
 )
 
-// Book opens incidents, plans their undoing and carries it out.
+// Book opens incidents, plans their undoing and keeps what was approved and done.
 type Book struct {
-	bot    *discord.Bot
-	self   func() bus.UserID
-	b      *bus.Bus
-	log    *slog.Logger
-	holder string
-	all    *bus.Records[bus.Incident]
+	bot  *discord.Bot
+	self func() bus.UserID
+	b    *bus.Bus
+	all  *bus.Records[bus.Incident]
+	jobs *bus.Records[bus.Job] // only read
 }
 
 // NewBook makes a book. It does no I/O; Open has to come before everything else. self is
-// the bot's own user, holder names this process.
-func NewBook(bot *discord.Bot, self func() bus.UserID, b *bus.Bus, holder string, log *slog.Logger) *Book {
-	return &Book{bot: bot, self: self, b: b, holder: holder, log: log}
+// the bot's own user.
+func NewBook(bot *discord.Bot, self func() bus.UserID, b *bus.Bus) *Book {
+	return &Book{bot: bot, self: self, b: b}
 }
 
 // Open opens the records. Errors: as of bus.OpenRecords.
 func (k *Book) Open(ctx context.Context) (err error) {
+	if k.jobs, err = bus.OpenRecords(ctx, k.b, bus.AllJobs()); err != nil {
+		return err
+	}
 	k.all, err = bus.OpenRecords(ctx, k.b, bus.Incidents())
 	return err
 }
@@ -158,50 +158,3 @@ func remade(all []bus.Incident) map[string]bool {
 	}
 	return ids
 }
-
-// Approve fixes the plan that was shown with this hash, for Run. Errors: CodeConflict
-// when the guild has changed since, so that the plan is another one now, when the incident
-// was undone already, or when one of the guild is being undone.
-func (k *Book) Approve(ctx context.Context, guild bus.GuildID, id string, by bus.UserID, hash string) error {
-	e, err := k.all.Get(ctx, bus.IncidentKey(guild, id))
-	if err != nil {
-		return err
-	}
-	if err := k.free(ctx, e.Value); err != nil {
-		return err
-	}
-	p, err := k.Plan(ctx, e.Value)
-	if err != nil {
-		return err
-	}
-	if p.Hash() != hash {
-		return bus.Errorf(bus.CodeConflict, "plan_changed", "the server has changed since the plan was shown; nothing was undone; look at the new plan")
-	}
-	data, err := json.Marshal(p.Steps)
-	if err != nil {
-		return bus.Errorf(bus.CodeInternal, "bad_plan", "the plan cannot be kept; nothing was undone: %w", err)
-	}
-	if len(data) > maxPlan {
-		return bus.Errorf(bus.CodeInvalid, "plan_too_large", "the plan is too large to be kept; nothing was undone; open incidents of shorter times instead")
-	}
-	e.Value.Undo = &bus.Undo{By: by, At: time.Now().UTC(), Plan: data, Hash: hash}
-	_, err = k.all.Update(ctx, bus.IncidentKey(guild, id), e.Value, e.Revision)
-	return err
-}
-
-// free says whether an incident can be undone now.
-func (k *Book) free(ctx context.Context, i bus.Incident) error {
-	if i.Undo != nil {
-		return bus.Errorf(bus.CodeConflict, "undone", "undoing this incident was approved already; for what is left, open another one")
-	}
-	known, err := k.List(ctx, i.Guild)
-	for _, other := range known {
-		if other.Undo != nil && other.Undo.Done.IsZero() {
-			return bus.Errorf(bus.CodeConflict, "being_undone", "another incident of this server is being undone; nothing was changed; wait for its end")
-		}
-	}
-	return err
-}
-
-// maxPlan leaves room in a record of GUARD for what was made and what failed.
-const maxPlan = 800_000

@@ -2,8 +2,8 @@ package incident
 
 import (
 	"context"
+	"strconv"
 	"strings"
-	"time"
 
 	"splashtail/bus"
 )
@@ -38,16 +38,16 @@ func (k *Book) Pardon(ctx context.Context, i bus.Incident) (Plan, []string, erro
 	if err != nil {
 		return p, nil, err
 	}
-	i.Undo = &bus.Undo{At: time.Now()}
-	r := &run{Book: k, guild: i.Guild, id: i.ID, i: i, steps: p.Steps}
+	h := NewHand(HandConfig{Bot: k.bot, Self: k.self(), Guild: i.Guild, Steps: p.Steps, Why: "pardon of incident " + i.ID,
+		Op: func(step int) string { return i.ID + "-" + strconv.Itoa(step) }})
+	var fails []string
 	for n, s := range p.Steps {
-		r.i.Undo.Next = n
-		switch _, err := r.try(ctx, s, false); {
-		case refused(err):
-			r.i.Undo.Fails = append(r.i.Undo.Fails, failLine(s, err))
+		switch _, err := h.Do(ctx, n, false); {
+		case Refused(err):
+			fails = append(fails, FailLine(s, err))
 		case err != nil:
-			return p, r.i.Undo.Fails, err
+			return p, fails, err
 		}
 	}
-	return p, r.i.Undo.Fails, nil
+	return p, fails, nil
 }

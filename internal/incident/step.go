@@ -17,64 +17,64 @@ func auditOf(self bus.UserID, kind int) discord.AuditQuery {
 }
 
 // do carries out one step. It gives the id of what it made.
-func (r *run) do(ctx context.Context, s Step) (made string, err error) {
-	guild, why, id := r.guild.String(), r.reason(), r.now(s.ID)
+func (h *Hand) do(ctx context.Context, s Step) (made string, err error) {
+	guild, why, id := h.Guild.String(), h.reason(), h.now(s.ID)
 	switch s.Do {
 	case CreateRole:
-		role, err := r.bot.CreateRole(ctx, guild, changes(s.Set), why)
+		role, err := h.Bot.CreateRole(ctx, guild, changes(s.Set), why)
 		if err != nil {
 			return "", err
 		}
 		return role.ID, nil
 	case CreateChannel:
-		c, err := r.bot.CreateChannel(ctx, guild, r.mapped(s.Set), why)
+		c, err := h.Bot.CreateChannel(ctx, guild, h.mapped(s.Set), why)
 		if err != nil {
 			return "", err
 		}
 		return c.ID, nil
 	case EditRole:
-		_, err = r.bot.EditRole(ctx, guild, id, changes(s.Set), why)
+		_, err = h.Bot.EditRole(ctx, guild, id, changes(s.Set), why)
 	case EditChannel:
-		_, err = r.bot.EditChannel(ctx, id, r.mapped(s.Set), why)
+		_, err = h.Bot.EditChannel(ctx, id, h.mapped(s.Set), why)
 	case EditGuild:
-		_, err = r.bot.EditGuild(ctx, guild, r.mapped(s.Set), why)
+		_, err = h.Bot.EditGuild(ctx, guild, h.mapped(s.Set), why)
 	case EditMember:
-		_, err = r.bot.EditMember(ctx, guild, id, changes(s.Set), why)
+		_, err = h.Bot.EditMember(ctx, guild, id, changes(s.Set), why)
 	case SetOverwrite:
-		if r.unmade(s.ID) {
+		if h.unmade(s.ID) {
 			return "", nil // its role could not be made, which is noted
 		}
-		err = r.bot.SetOverwrite(ctx, r.now(s.In), wireOverwrite(s.Set, id), why)
+		err = h.Bot.SetOverwrite(ctx, h.now(s.In), wireOverwrite(s.Set, id), why)
 	case SortRoles:
-		err = r.sortRoles(ctx, s.IDs)
+		err = h.sortRoles(ctx, s.IDs)
 	case SortChannels:
-		err = r.sortChannels(ctx, s.IDs)
+		err = h.sortChannels(ctx, s.IDs)
 	case GiveRole, TakeRole:
-		err = r.members(ctx, s)
+		err = h.members(ctx, s)
 	case Ban:
-		err = r.bot.Ban(ctx, guild, id, 0, why)
+		err = h.Bot.Ban(ctx, guild, id, 0, why)
 	default:
-		err = r.remove(ctx, s)
+		err = h.remove(ctx, s)
 	}
 	return "", err
 }
 
 // remove does the steps after which something is gone; that it is gone already is as good.
-func (r *run) remove(ctx context.Context, s Step) (err error) {
-	guild, why, id := r.guild.String(), r.reason(), r.now(s.ID)
+func (h *Hand) remove(ctx context.Context, s Step) (err error) {
+	guild, why, id := h.Guild.String(), h.reason(), h.now(s.ID)
 	switch s.Do {
 	case DeleteWebhook:
-		err = r.bot.DeleteWebhook(ctx, id, why)
+		err = h.Bot.DeleteWebhook(ctx, id, why)
 	case KickBot:
-		err = r.bot.Kick(ctx, guild, id, why)
+		err = h.Bot.Kick(ctx, guild, id, why)
 	case DeleteOverwrite:
-		err = r.bot.DeleteOverwrite(ctx, r.now(s.In), id, why)
+		err = h.Bot.DeleteOverwrite(ctx, h.now(s.In), id, why)
 	case Unban:
-		err = r.bot.Unban(ctx, guild, id, why)
+		err = h.Bot.Unban(ctx, guild, id, why)
 	case DeleteChannel:
-		err = r.bot.DeleteChannel(ctx, id, why)
+		err = h.Bot.DeleteChannel(ctx, id, why)
 	case DeleteRole:
-		err = r.bot.DeleteRole(ctx, guild, id, why)
+		err = h.Bot.DeleteRole(ctx, guild, id, why)
 	}
 	if discord.HasCode(err, discord.CodeUnknownWebhook, discord.CodeUnknownMember, discord.CodeUnknownOverwrite,
 		discord.CodeUnknownBan, discord.CodeUnknownChannel, discord.CodeUnknownRole) {
@@ -84,20 +84,20 @@ func (r *run) remove(ctx context.Context, s Step) (err error) {
 }
 
 // members gives a role to members or takes it. Who has left is passed over.
-func (r *run) members(ctx context.Context, s Step) error {
-	if r.unmade(s.ID) {
+func (h *Hand) members(ctx context.Context, s Step) error {
+	if h.unmade(s.ID) {
 		return nil // the role could not be made, which is noted
 	}
-	change := r.bot.AddRole
+	change := h.Bot.AddRole
 	if s.Do == TakeRole {
-		change = r.bot.RemoveRole
+		change = h.Bot.RemoveRole
 	}
 	var first error
 	for _, user := range s.IDs {
-		err := change(ctx, r.guild.String(), user, r.now(s.ID), r.reason())
+		err := change(ctx, h.Guild.String(), user, h.now(s.ID), h.reason())
 		switch {
 		case err == nil, discord.HasCode(err, discord.CodeUnknownMember, discord.CodeUnknownUser):
-		case !refused(err):
+		case !Refused(err):
 			return err
 		case first == nil:
 			first = err
@@ -107,19 +107,19 @@ func (r *run) members(ctx context.Context, s Step) error {
 }
 
 // now gives the id that stands for one from before the incident.
-func (r *run) now(id string) string {
-	if made, ok := r.i.Undo.Made[id]; ok {
+func (h *Hand) now(id string) string {
+	if made, ok := h.Made[id]; ok {
 		return made
 	}
 	return id
 }
 
 // unmade says whether an id is of something that was to be made and could not be.
-func (r *run) unmade(id string) bool {
-	if _, made := r.i.Undo.Made[id]; made || id == "" {
+func (h *Hand) unmade(id string) bool {
+	if _, made := h.Made[id]; made || id == "" {
 		return false
 	}
-	for _, s := range r.steps[:min(r.i.Undo.Next, len(r.steps))] {
+	for _, s := range h.Steps[:h.next] {
 		if s.ID == id && makes(s.Do) != 0 {
 			return true
 		}
@@ -136,15 +136,15 @@ func changes(set object) discord.Changes {
 }
 
 // mapped gives keys with the ids that now stand for those from before.
-func (r *run) mapped(set object) discord.Changes {
+func (h *Hand) mapped(set object) discord.Changes {
 	c := changes(set)
 	for key, v := range set {
 		if key == "parent_id" || strings.HasSuffix(key, "_channel_id") {
 			id := set.text(key)
-			if c[key] = v; r.unmade(id) {
+			if c[key] = v; h.unmade(id) {
 				c[key] = nil
 			} else if id != "" {
-				c[key] = r.now(id)
+				c[key] = h.now(id)
 			}
 		}
 	}
@@ -155,8 +155,8 @@ func (r *run) mapped(set object) discord.Changes {
 	var was []object
 	_ = json.Unmarshal(set["permission_overwrites"], &was) // we wrote it
 	for _, o := range was {
-		if id := o.text("id"); !r.unmade(id) {
-			o["id"] = quote(r.now(id))
+		if id := o.text("id"); !h.unmade(id) {
+			o["id"] = quote(h.now(id))
 			list = append(list, o)
 		}
 	}
@@ -173,13 +173,13 @@ func wireOverwrite(set object, id string) *discordgo.PermissionOverwrite {
 // nobody could have moved but who is above the bot. Roles can share a position, and no
 // place at or above the bot's is open to it: the first request spreads them, the next one
 // has room.
-func (r *run) sortRoles(ctx context.Context, was []string) error {
+func (h *Hand) sortRoles(ctx context.Context, was []string) error {
 	for range 3 {
-		places, err := r.rolePlaces(ctx, was)
+		places, err := h.rolePlaces(ctx, was)
 		if err != nil || len(places) == 0 {
 			return err
 		}
-		if _, err = r.bot.MoveRoles(ctx, r.guild.String(), places, r.reason()); err != nil {
+		if _, err = h.Bot.MoveRoles(ctx, h.Guild.String(), places, h.reason()); err != nil {
 			return err
 		}
 	}
@@ -187,13 +187,13 @@ func (r *run) sortRoles(ctx context.Context, was []string) error {
 }
 
 // rolePlaces says which roles have to go where.
-func (r *run) rolePlaces(ctx context.Context, was []string) ([]discord.Place, error) {
-	l := loader{r.bot, r.guild.String()}
+func (h *Hand) rolePlaces(ctx context.Context, was []string) ([]discord.Place, error) {
+	l := loader{h.Bot, h.Guild.String()}
 	all, err := l.list(ctx, "/guilds/"+l.guild+"/roles")
 	if err != nil {
 		return nil, err
 	}
-	me, err := r.bot.Member(ctx, l.guild, r.self().String())
+	me, err := h.Bot.Member(ctx, l.guild, h.Self.String())
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +209,7 @@ func (r *run) rolePlaces(ctx context.Context, was []string) ([]discord.Place, er
 	highest := all[now[top]].number("position") - 1
 	var places []discord.Place
 	position := 0
-	for _, id := range arrange(r.allNow(was), now[:top]) {
+	for _, id := range arrange(h.allNow(was), now[:top]) {
 		if id == l.guild { // @everyone stays below all
 			continue
 		}
@@ -221,14 +221,14 @@ func (r *run) rolePlaces(ctx context.Context, was []string) ([]discord.Place, er
 	return places, nil
 }
 
-func (r *run) sortChannels(ctx context.Context, was []string) error {
-	l := loader{r.bot, r.guild.String()}
+func (h *Hand) sortChannels(ctx context.Context, was []string) error {
+	l := loader{h.Bot, h.Guild.String()}
 	all, err := l.list(ctx, "/guilds/"+l.guild+"/channels")
 	if err != nil {
 		return err
 	}
 	var places []discord.Place
-	for i, id := range arrange(r.allNow(was), order(all, compareIDs)) {
+	for i, id := range arrange(h.allNow(was), order(all, compareIDs)) {
 		if all[id].number("position") != i {
 			places = append(places, discord.Place{ID: id, Position: i})
 		}
@@ -236,13 +236,13 @@ func (r *run) sortChannels(ctx context.Context, was []string) error {
 	if len(places) == 0 {
 		return nil
 	}
-	return r.bot.MoveChannels(ctx, l.guild, places, r.reason())
+	return h.Bot.MoveChannels(ctx, l.guild, places, h.reason())
 }
 
-func (r *run) allNow(ids []string) []string {
+func (h *Hand) allNow(ids []string) []string {
 	out := make([]string, len(ids))
 	for i, id := range ids {
-		out[i] = r.now(id)
+		out[i] = h.now(id)
 	}
 	return out
 }

@@ -1,7 +1,8 @@
-package incident_test
+package undo_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"splashtail/bus/bustest"
 	"splashtail/internal/incident"
 	"splashtail/internal/sandbox"
+	"splashtail/jobs/undo"
+	"splashtail/jobs/work"
 )
 
 // scene is a world with a journal, and things in it that can be destroyed.
@@ -53,7 +56,7 @@ func newPlace(t *testing.T) *scene {
 	s.OK(o.EditOverwrite(s.log, s.crew, 0, sandbox.Overwrite{Deny: sandbox.SendMessages}))
 	s.OK(o.EditChannel(s.Text, sandbox.Fields{"topic": "hello"}))
 	s.Feed()
-	s.book = incident.NewBook(s.Bot, s.Self, s.Bus, "test", bustest.Log(t))
+	s.book = incident.NewBook(s.Bot, s.Self, s.Bus)
 	s.OK(s.book.Open(t.Context()))
 	return s
 }
@@ -113,22 +116,70 @@ func (s *scene) open() bus.Incident {
 	return i
 }
 
-// approve approves the plan as it is now and gives it.
-func (s *scene) approve(i bus.Incident) incident.Plan {
+// job is a job that undoes an incident as its plan is now.
+type job struct {
+	s     *scene
+	guild bus.GuildID
+	id    string
+	args  bus.UndoArgs
+	run   *work.Local
+}
+
+// job makes a job whose plan was approved as it is now.
+func (s *scene) job(i bus.Incident) *job {
 	s.T.Helper()
 	p, err := s.book.Plan(s.T.Context(), i)
 	s.OK(err)
-	s.OK(s.book.Approve(s.T.Context(), i.Guild, i.ID, bus.UserID(s.Owner), p.Hash()))
-	return p
+	id := bus.NewJobID(time.Now())
+	run, err := work.OpenLocal(work.LocalConfig{Dir: s.T.TempDir(), Log: s.T.Output(),
+		Job: work.Job{ID: id, Kind: bus.JobIncidentUndo, Guild: i.Guild, By: bus.UserID(s.Owner), SubmittedAt: time.Now()}})
+	s.OK(err)
+	s.T.Cleanup(func() { _ = run.Close() })
+	return &job{s, i.Guild, id, bus.UndoArgs{Incident: i.ID, Hash: p.Hash()}, run}
 }
 
-// undo plans, approves and runs.
+// attempt lets a worker that has just begun do what is left.
+func (j *job) attempt(ctx context.Context, run work.Run) error {
+	j.s.T.Helper()
+	j.run.Begin()
+	u := undo.New(j.s.Bot, j.s.Bus)
+	u.UndoArgs = j.args
+	j.s.OK(u.Check())
+	return u.Run(ctx, run)
+}
+
+// incident is what is kept of the incident.
+func (j *job) incident() bus.Incident {
+	j.s.T.Helper()
+	i, err := j.s.book.Get(j.s.T.Context(), j.guild, j.args.Incident)
+	j.s.OK(err)
+	return i
+}
+
+// outcome is what the job tells at its end.
+func (j *job) outcome() bus.UndoDone {
+	j.s.T.Helper()
+	var done bus.UndoDone
+	j.s.OK(json.Unmarshal(j.run.Result(), &done))
+	return done
+}
+
+// undo plans, approves and does it.
 func (s *scene) undo(i bus.Incident) bus.Incident {
 	s.T.Helper()
-	s.approve(i)
-	i, err := s.book.Run(s.T.Context(), i.Guild, i.ID)
-	s.OK(err)
-	return i
+	j := s.job(i)
+	s.OK(j.attempt(s.T.Context(), j.run))
+	if done := j.outcome(); len(done.Failed) == 0 && count(done.Done) != done.Steps {
+		s.T.Errorf("the outcome does not add up: %+v", done)
+	}
+	return j.incident()
+}
+
+func count(done map[string]int) (n int) {
+	for _, v := range done {
+		n += v
+	}
+	return n
 }
 
 func (s *scene) isAs(before sandbox.Snapshot) {

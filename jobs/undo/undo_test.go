@@ -1,17 +1,22 @@
-package incident_test
+package undo_test
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"splashtail/bot/bottest"
 	"splashtail/bot/protect"
 	"splashtail/bus"
 	"splashtail/bus/bustest"
 	"splashtail/internal/guilds"
 	"splashtail/internal/incident"
 	"splashtail/internal/sandbox"
+	"splashtail/jobs/work"
 )
 
 // TestANukeIsUndone lets a stolen moderator's account destroy until a limit stops it, and
@@ -118,23 +123,150 @@ func TestEverythingThatCanBeTakenBackIs(t *testing.T) {
 	}
 }
 
+// dying is a worker that dies after so many notes, in the place of the next one: Discord has done it and nobody knows.
+type dying struct {
+	work.Run
+	notes int
+	die   context.CancelFunc
+}
+
+func (d *dying) Note(ctx context.Context, key string, v any) error {
+	if d.notes == 0 {
+		d.die()
+		return errDead
+	}
+	d.notes--
+	return d.Run.Note(ctx, key, v)
+}
+
+var errDead = errors.New("this worker is dead")
+
 // TestAnUndoThatDiesAfterEveryStepMakesNothingTwice does every step twice, the first time
-// as a process that dies after Discord has done it and before that is kept.
+// as a worker that dies after Discord has done it and before that is noted.
 func TestAnUndoThatDiesAfterEveryStepMakesNothingTwice(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	before := s.snapshot()
 	s.destroy()
-	i := s.open()
-	for range s.approve(i).Steps {
-		s.OK(s.book.StepThatIsForgotten(t.Context(), i.Guild, i.ID))
-		s.OK(s.book.Step(t.Context(), i.Guild, i.ID))
+	j := s.job(s.open())
+	died := 0
+	for notes := 0; ; notes = 1 { // the note of the step that the one before died over
+		ctx, die := context.WithCancel(t.Context())
+		err := j.attempt(ctx, &dying{j.run, notes, die})
+		die()
+		if err == nil {
+			break
+		}
+		if died++; !errors.Is(err, errDead) || died > 100 {
+			t.Fatalf("attempt %d: %v", died, err)
+		}
 	}
-	i, err := s.book.Run(t.Context(), i.Guild, i.ID) // nothing is left
-	if s.OK(err); len(i.Undo.Fails) > 0 || i.Undo.Done.IsZero() {
-		t.Errorf("%q, step %d of %s", i.Undo.Fails, i.Undo.Next, i.Undo.Plan)
+	i := j.incident()
+	if len(i.Undo.Fails) > 0 || i.Undo.Done.IsZero() || i.Undo.Job != j.id {
+		t.Errorf("%+v", i.Undo)
+	}
+	if done := j.outcome(); done.Steps < 10 || count(done.Done) != done.Steps || died < done.Steps {
+		t.Errorf("%d workers died over %+v", died, done)
 	}
 	s.isAs(before)
+	made := map[string]int{}
+	for _, e := range s.Discord.AuditLog(s.Guild) {
+		if _, op, ok := strings.Cut(e.Reason, "op="); ok && (e.Action == 10 || e.Action == 30) {
+			made[op]++
+		}
+	}
+	if len(made) < 4 {
+		t.Errorf("only %v were made", made)
+	}
+	for op, n := range made {
+		if n > 1 || !strings.HasPrefix(op, j.id+"/did/") {
+			t.Errorf("the operation %s made %d things", op, n)
+		}
+	}
+}
+
+// TestACancelledJobStopsAndGoesOnWhenItIsRetried: no other job may take its place, since only its notes say what is done.
+func TestACancelledJobStopsAndGoesOnWhenItIsRetried(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	before := s.snapshot()
+	s.destroy()
+	j := s.job(s.open())
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if err := j.attempt(ctx, &cancelling{j.run, 4, cancel}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("a cancelled job ended with %v", err)
+	}
+	if done := j.outcome(); count(done.Done) != 4 || !j.incident().Undo.Done.IsZero() {
+		t.Fatalf("after the cancellation %+v were done", done)
+	}
+	records, err := bus.OpenRecords(t.Context(), s.Bus, bus.AllJobs())
+	s.OK(err)
+	_, err = records.Create(t.Context(), bus.JobKey(j.guild, j.id), bus.Job{V: 1, ID: j.id, Guild: j.guild, State: bus.JobCancelled})
+	s.OK(err)
+	other := s.job(j.incident())
+	if err := other.attempt(t.Context(), other.run); !work.IsPermanent(err) || bus.AsError(err).Details["job"] != j.id {
+		t.Errorf("another job ended with %v", err)
+	}
+	s.OK(j.attempt(t.Context(), j.run))
+	s.isAs(before)
+	if done := j.outcome(); count(done.Done) != done.Steps || j.incident().Undo.Done.IsZero() {
+		t.Errorf("after the retry %+v were done", done)
+	}
+	if err := other.attempt(t.Context(), other.run); !work.IsPermanent(err) || bus.AsError(err).Reason != "undone" {
+		t.Errorf("another job after the end ended with %v", err)
+	}
+	s.isAs(before)
+}
+
+// cancelling is a run whose job somebody cancels after so many notes.
+type cancelling struct {
+	work.Run
+	notes  int
+	cancel context.CancelFunc
+}
+
+func (c *cancelling) Note(ctx context.Context, key string, v any) error {
+	if c.notes--; c.notes == 0 {
+		defer c.cancel()
+	}
+	return c.Run.Note(ctx, key, v)
+}
+
+// TestAJobDoesNothingWhenItsPlanIsAnotherOneByNow: nobody approved the one of now.
+func TestAJobDoesNothingWhenItsPlanIsAnotherOneByNow(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.destroy()
+	j := s.job(s.open())
+	s.ID(s.Discord.As(s.Mod).CreateChannel(s.Guild, "more spam", sandbox.TextChannel, 0))
+	s.settled()
+	now := s.snapshot()
+	if err := j.attempt(t.Context(), j.run); !work.IsPermanent(err) || bus.AsError(err).Reason != "plan_changed" {
+		t.Errorf("it ended with %v", err)
+	}
+	s.isAs(now)
+	if j.incident().Undo != nil {
+		t.Error("the incident says that it was approved")
+	}
+}
+
+// TestWhatDiscordRefusesIsTold: and does not stop the rest.
+func TestWhatDiscordRefusesIsTold(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	before := s.snapshot()
+	s.destroy()
+	j := s.job(s.open())
+	s.OK(s.Discord.As(s.Owner).EditRole(s.Guild, s.BotRole, sandbox.Fields{"permissions": strconv.FormatUint(uint64(bottest.BotPermissions&^sandbox.ManageGuild), 10)}))
+	s.OK(j.attempt(t.Context(), j.run))
+	done, i := j.outcome(), j.incident()
+	if len(done.Failed) != 1 || !strings.Contains(done.Failed[0], "edit guild") || i.Undo.Done.IsZero() || len(i.Undo.Fails) != 1 || count(done.Done) != done.Steps-1 {
+		t.Errorf("%+v, %+v", done, i.Undo.Fails)
+	}
+	if now := s.snapshot(); len(now.Channels) != len(before.Channels) {
+		t.Errorf("%d channels of %d are back", len(now.Channels), len(before.Channels))
+	}
 }
 
 // TestWhatNobodyRecordedComesBackWhole: the bot was away while things were destroyed, so
