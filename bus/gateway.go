@@ -46,7 +46,8 @@ type IdentifyBudget struct {
 // to Burst. Of a session that sees one shard, the events go on in Discord's own counting,
 // see Parts: the newest events of DISPATCH can be lost with a process and stored anew at
 // other places, their numbers stay. Of a session over several shards, the event at place
-// p of DISPATCH has the number p - Base + Burst.
+// p of DISPATCH has the number p - Base + Burst; when its newest places were lost, Order
+// tells what was there, and the numbers go on from Turn.
 type DownstreamSession struct {
 	V       int       `json:"v"`
 	Shard   int       `json:"shard"`
@@ -63,6 +64,11 @@ type DownstreamSession struct {
 	Parts []DownstreamPart `json:"parts,omitempty"` // oldest first
 	Mark  DownstreamMark   `json:"mark,omitzero"`
 	Turn  DownstreamTurn   `json:"turn,omitzero"`
+	Order *DownstreamOrder `json:"order,omitempty"` // of a session over several shards
+
+	// Had says per upstream session up to which sequence the bot had events that are
+	// behind Turn: they were lost with the server, and stored again in another order.
+	Had map[string]int64 `json:"had,omitempty"`
 
 	Voice []GuildID         `json:"voice,omitempty"` // where it asked for a voice state
 	Asked []DownstreamNonce `json:"asked,omitempty"` // its latest member requests, oldest first
@@ -83,13 +89,26 @@ type DownstreamPart struct {
 	Base    uint64 `json:"base"`
 }
 
-// DownstreamTurn is where a session that saw one shard of ours came to see several, since
-// our number of shards changed: the event at a place p behind Place has the number p -
-// Place + Number.
+// DownstreamTurn is where the numbers of a session begin to follow the places: the event at
+// a place p behind Place has the number p - Place + Number. That is where a session that
+// saw one shard of ours came to see several, since our number of shards changed, or where
+// one over several shards goes on after the newest places were lost.
 type DownstreamTurn struct {
 	Place  uint64 `json:"place"`
 	Number uint64 `json:"number"`
 }
+
+// DownstreamOrder is the order in which a session had the newest events of DISPATCH, oldest
+// first: some more than a crash of the server can take.
+type DownstreamOrder struct {
+	After    uint64    `json:"after,omitempty"` // the place before the first event; 0: older events were known once
+	Sessions []string  `json:"sessions"`
+	Events   []Ordered `json:"events"`
+}
+
+// Ordered is an event by its place, the index of its upstream session in Sessions, and its
+// sequence there.
+type Ordered [3]uint64
 
 // DownstreamMark is where reading begins again for a bot that has confirmed the number
 // Sent: between that event and Place nothing was for it. Number is that of Place.
