@@ -254,6 +254,11 @@ func (c *conn) note() {
 
 // dispatch sends an event.
 func (c *conn) dispatch(event string, number uint64, d []byte) error {
+	if c.sess.num.fresh { // the bot must not know a number that a RESUME would not understand
+		if err := c.s.store(c.ctx, c.sess); err != nil {
+			return err
+		}
+	}
 	c.scratch = appendDispatch(c.scratch[:0], event, number, d)
 	if err := c.write(c.scratch); err != nil {
 		return err

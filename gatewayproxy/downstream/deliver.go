@@ -44,6 +44,7 @@ func (c *conn) deliver() (news <-chan struct{}, err error) {
 	if g.behind {
 		return nil, c.deliverPage()
 	}
+	c.noteOrder(g.events)
 	for _, e := range g.events {
 		if err := c.pass(e); err != nil {
 			return nil, err
@@ -88,14 +89,19 @@ func (c *conn) deliverPage() error {
 	if info.First > sess.cursor+1 && !sess.follows(page) {
 		return c.forget("the stream has let go of events that the bot had not had yet")
 	}
-	for i, m := range page {
+	var events []*event
+	for _, m := range page {
 		if m.Seq > scanned { // whether it is behind a turn is not known yet
 			more = false
 			break
 		}
 		e := newEvent(m)
 		e.quiet = c.s.tail.quiet(m.Seq)
-		page[i].Value.Data = nil
+		events = append(events, e)
+	}
+	c.noteOrder(events)
+	for i, e := range events {
+		events[i], page[i].Value.Data = nil, nil
 		if err := c.pass(e); err != nil {
 			return err
 		}
@@ -156,7 +162,7 @@ func (c *conn) pass(e *event) error {
 		return nil
 	}
 	number := sess.num.of(e)
-	if number <= sess.have || e.place <= sess.since[e.shard] {
+	if number <= sess.have || e.place <= sess.since[e.shard] || e.place > sess.num.turn.Place && e.seq <= sess.had[e.session] {
 		return nil
 	}
 	switch e.name {
@@ -171,11 +177,6 @@ func (c *conn) pass(e *event) error {
 	}
 	if !ok {
 		return nil
-	}
-	if sess.num.fresh { // the bot must not know a number that a RESUME would not understand
-		if err := c.s.store(c.ctx, sess); err != nil {
-			return err
-		}
 	}
 	if e.name == "GUILD_CREATE" && sess.reborn[e.guild] {
 		delete(sess.reborn, e.guild)

@@ -103,6 +103,12 @@ func (s *Server) begin(ctx context.Context, id identify, version int) (*session,
 			Token: s.token, Base: place, Burst: uint64(1 + len(shown)), Since: time.Now().UTC()},
 	}
 	_, sess.rec.Epoch = s.tail.at()
+	if !v.single() {
+		before, after := s.tail.newest(place, orderBefore)
+		for _, e := range before {
+			sess.order.add(ordered{e.place, e.session, e.seq, time.Now()}, after)
+		}
+	}
 	if err := s.store(ctx, sess); err != nil {
 		return nil, nil, &startError{"not_stored", err}
 	}

@@ -13,9 +13,9 @@ type numbering struct {
 	base   uint64
 	burst  uint64
 	parts  []bus.DownstreamPart
-	turn   bus.DownstreamTurn // of one that saw a single shard and then several
+	turn   bus.DownstreamTurn // behind which places count, whatever was before
 	high   uint64             // the highest number that was given, or that the bot has
-	fresh  bool               // parts has something that is not stored
+	fresh  bool               // something of it, or of the session's order, is not stored
 }
 
 // of gives an event's number. Events of a session come in order; the first one of a new

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"splashtail/bus"
 	"splashtail/internal/rawjson"
@@ -62,8 +63,9 @@ func (s *Server) revive(ctx context.Context, r resume) (*session, error) {
 	}
 	sess := &session{
 		id: r.session, rec: rec,
-		view: view{shard: rec.Shard, shards: rec.Shards, upstream: upstream, intents: rec.Intents, version: rec.Version},
-		num:  numbering{single: rec.Shards == rec.Ours, base: rec.Base, burst: rec.Burst, parts: rec.Parts, turn: rec.Turn},
+		view:  view{shard: rec.Shard, shards: rec.Shards, upstream: upstream, intents: rec.Intents, version: rec.Version},
+		num:   numbering{single: rec.Shards == rec.Ours, base: rec.Base, burst: rec.Burst, parts: rec.Parts, turn: rec.Turn},
+		order: orderOf(rec.Order, time.Now()), had: rec.Had,
 	}
 	if rec.Ours != s.tail.countAt(rec.Base, upstream) {
 		return nil, errors.New("the number of shards with Discord was set to another")
@@ -99,6 +101,9 @@ func (s *Server) aim(ctx context.Context, sess *session, seq uint64, info bus.St
 	rec := &sess.rec
 	sess.have, sess.target, sess.resuming = max(seq, rec.Burst), info.Last, true
 	sess.sent, sess.num.high = seq, sess.have
+	if err := s.reconcile(ctx, sess, info); err != nil {
+		return err
+	}
 	if seq < rec.Burst { // it has not had all guilds: they are shown again, and what happened since follows
 		sess.shown, _, _ = s.snapshot(sess.view)
 	}
@@ -110,16 +115,14 @@ func (s *Server) aim(ctx context.Context, sess *session, seq uint64, info bus.St
 	if seq > sess.mark.Number+info.Last+slack-min(sess.mark.Place, info.Last) {
 		return fmt.Errorf("the number %d was never sent", seq)
 	}
-	if turn := rec.Turn; turn.Place > 0 && seq > turn.Number {
-		sess.cursor = max(sess.cursor, min(turn.Place+seq-turn.Number, info.Last))
-	} else if sess.num.single {
+	if place, spans := sess.placeOf(sess.have); spans {
+		sess.cursor = max(sess.cursor, min(place, info.Last))
+	} else {
 		ahead, err := s.skipAhead(ctx, sess, seq)
 		if err != nil {
 			return err
 		}
 		sess.cursor = max(sess.cursor, ahead)
-	} else if seq > rec.Burst {
-		sess.cursor = max(sess.cursor, min(rec.Base+seq-rec.Burst, info.Last))
 	}
 	if info.First > sess.cursor+1 {
 		return s.coversFrom(ctx, sess, info)

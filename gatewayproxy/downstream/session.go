@@ -33,6 +33,9 @@ type session struct {
 
 	crossed uint64 // the place of the last turn that the view has taken in
 
+	order order            // of what was read last, when the numbers are places
+	had   map[string]int64 // see bus.DownstreamSession
+
 	mark bus.DownstreamMark // confirmed by the bot
 	next bus.DownstreamMark // to be confirmed by its next heartbeat
 	kept time.Time          // when the record was written
@@ -44,6 +47,7 @@ func (s *session) short() string { return s.id[:12] }
 // store writes the session's record, which then lives for Config.Keep.
 func (s *Server) store(ctx context.Context, sess *session) error {
 	sess.rec.Parts, sess.rec.Mark, sess.rec.Turn = sess.num.parts, sess.mark, sess.num.turn
+	sess.rec.Order, sess.rec.Had = sess.order.record(), sess.had
 	if _, err := s.records.PutFor(ctx, sess.id, sess.rec, s.cfg.Keep); err != nil {
 		return err
 	}
