@@ -14,5 +14,6 @@
 //
 // Read in this order: server.go and conn.go (a connection's life), identify.go and
 // resume.go (how a session begins), deliver.go (how events reach it), number.go (what s
-// means), intent.go and redact.go (who may see what), command.go (what bots ask).
+// means), turn.go and order.go (when that changes), intent.go and redact.go (who may see
+// what), command.go (what bots ask).
 package downstream
