@@ -21,7 +21,11 @@ func (b *Bot) Respond(ctx context.Context, id, token string, r *discordgo.Intera
 	body := Changes{"type": r.Type}
 	var files []*discordgo.File
 	if r.Data != nil {
-		data, err := message(r.Data, nil)
+		var more Changes
+		if r.Type == discordgo.InteractionApplicationCommandAutocompleteResult && len(r.Data.Choices) == 0 {
+			more = Changes{"choices": []string{}} // no choice is a list, too, which the library leaves out
+		}
+		data, err := message(r.Data, more)
 		if err != nil {
 			return err
 		}
