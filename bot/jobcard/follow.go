@@ -14,25 +14,24 @@ import (
 // askAgain is how long a card waits after the bus or Discord failed.
 const askAgain = 10 * time.Second
 
-// follow keeps one card up to date until its job has ended and that was told, or the card cannot be written anywhere.
-func (k *Keeper) follow(ctx context.Context, key string) error {
+// follow keeps one card up to date until its job has ended and that was told, or ctx ends.
+func (k *Keeper) follow(ctx context.Context, key string) {
 	for ctx.Err() == nil {
 		e, err := k.records.Get(ctx, key)
 		if bus.IsCode(err, bus.CodeNotFound) {
-			return nil
+			return
 		}
 		if err == nil {
 			err = k.showing(ctx, e)
 		}
 		if err == nil {
-			return nil
+			return
 		}
 		if ctx.Err() == nil {
 			k.cfg.Log.Warn("the card of a job cannot be kept up to date for now", "card", key, "err", err)
 			wait(ctx, askAgain)
 		}
 	}
-	return ctx.Err()
 }
 
 // showing follows the log of the card's job and edits the card. It ends with the job.

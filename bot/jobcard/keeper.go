@@ -9,7 +9,6 @@ package jobcard
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -114,15 +113,19 @@ func (k *Keeper) keep(ctx context.Context) error {
 	defer running.Wait()
 	defer cancel()
 	var mu sync.Mutex
-	followed := map[string]bool{}
+	followed := map[string]bool{} // true: its record was written since somebody began to follow it
 	room := make(chan struct{}, maxCards)
 	return k.records.Watch(ctx, ">", func(e bus.Entry[bus.JobCard], _ bool) error {
 		mu.Lock()
 		defer mu.Unlock()
-		if e.Key == "" || e.Deleted || followed[e.Key] {
+		if e.Key == "" || e.Deleted {
 			return nil
 		}
-		followed[e.Key] = true
+		if _, there := followed[e.Key]; there {
+			followed[e.Key] = true
+			return nil
+		}
+		followed[e.Key] = false
 		running.Go(func() {
 			select {
 			case room <- struct{}{}:
@@ -130,13 +133,19 @@ func (k *Keeper) keep(ctx context.Context) error {
 			case <-ctx.Done():
 				return
 			}
-			err := k.follow(ctx, e.Key)
-			if err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) {
-				k.cfg.Log.Warn("the card of a job cannot be kept up to date for now", "card", e.Key, "err", err)
+			again := func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				if followed[e.Key] && ctx.Err() == nil {
+					followed[e.Key] = false
+					return true
+				}
+				delete(followed, e.Key)
+				return false
 			}
-			mu.Lock()
-			delete(followed, e.Key)
-			mu.Unlock()
+			for more := true; more; more = again() {
+				k.follow(ctx, e.Key)
+			}
 		})
 		return nil
 	})

@@ -8,6 +8,7 @@ import (
 
 	"splashtail/bot/card"
 	"splashtail/bot/command"
+	"splashtail/bot/jobcard"
 	"splashtail/bus"
 )
 
@@ -116,9 +117,9 @@ func (t Tools) begin(ctx context.Context, u *command.Use, job bus.Job, plan bus.
 		return nil
 	}
 	if err != nil {
-		return explain(err)
+		return jobcard.Explain(err)
 	}
-	return t.follow(ctx, u, started)
+	return t.Cards.Follow(ctx, u, started)
 }
 
 // begun says whether a job is the restore of a plan.

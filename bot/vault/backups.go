@@ -51,24 +51,9 @@ func (t Tools) create(ctx context.Context, u *command.Use) error {
 	}
 	job, err := t.submit(ctx, u, bus.JobBackupCreate, args)
 	if err != nil {
-		return explain(err)
+		return jobcard.Explain(err)
 	}
-	return t.follow(ctx, u, job)
-}
-
-// follow lets the answer of a command show a job until it ends.
-func (t Tools) follow(ctx context.Context, u *command.Use, job bus.Job) error {
-	err := u.Reply(ctx, card.Card{Title: u.Everybody.T("jobcard.kind." + string(job.Kind)), Text: u.Everybody.T("jobcard.begun"),
-		Footer: u.Everybody.T("jobcard.footer", "id", job.ID)})
-	if err != nil {
-		return err
-	}
-	m, err := u.Message(ctx)
-	if err != nil {
-		return err
-	}
-	return t.Cards.Show(ctx, bus.JobCard{Guild: u.Guild, Job: job.ID, Channel: m.ChannelID, Message: m.ID, By: u.User,
-		Locale: u.Everybody.Locale(), At: time.Now().UTC()})
+	return t.Cards.Follow(ctx, u, job)
 }
 
 // listButton turns the pages of a list.
@@ -177,7 +162,7 @@ func (t Tools) removed(ctx context.Context, u *command.Use, args map[string]stri
 	if _, _, err := t.wanted(ctx, u, args["backup"]); err != nil {
 		return err
 	}
-	if err := explain(t.Cards.Jobs().Remove(ctx, bus.JobRequest{Actor: u.Member.User.Username, Reason: "/" + u.Command.Name, Target: args["backup"], Guild: u.Guild})); err != nil {
+	if err := jobcard.Explain(t.Cards.Jobs().Remove(ctx, bus.JobRequest{Actor: u.Member.User.Username, Reason: "/" + u.Command.Name, Target: args["backup"], Guild: u.Guild})); err != nil {
 		return err
 	}
 	return u.Say(ctx, "backup.deleted")

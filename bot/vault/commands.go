@@ -92,7 +92,7 @@ func partChoices() []string {
 }
 
 // submit asks for a job in the name of who uses a command, with the password that they have typed if they were asked for
-// one. Its errors are the engine's; see explain.
+// one. Its errors are the engine's; see jobcard.Explain.
 func (t Tools) submit(ctx context.Context, u *command.Use, kind bus.JobKind, args any) (bus.Job, error) {
 	data, err := json.Marshal(args)
 	if err != nil {
@@ -103,25 +103,6 @@ func (t Tools) submit(ctx context.Context, u *command.Use, kind bus.JobKind, arg
 		s.Secrets = bus.JobSecrets{secretName: password}
 	}
 	return t.Cards.Jobs().Submit(ctx, s)
-}
-
-// explain turns the engine's refusals into sentences of the catalogue. A job that is in the way is named.
-func explain(err error) error {
-	if err == nil {
-		return nil
-	}
-	e := bus.AsError(err)
-	switch e.Code {
-	case bus.CodeConflict:
-		return command.Refuse("backup.in_the_way", "job", e.Details["job"])
-	case bus.CodeInvalid:
-		return command.Refuse("backup.refused", "why", card.Plainly(e.Error()))
-	case bus.CodeNotFound:
-		return command.Refuse("backup.job_unknown")
-	case bus.CodeUnavailable:
-		return command.Refuse("backup.no_jobs")
-	}
-	return err
 }
 
 // complete offers backups or jobs, the newest first. What is chosen can be anything, so handlers look again.

@@ -49,7 +49,7 @@ func (t Tools) schedule(ctx context.Context, u *command.Use) error {
 		err = nil // there was none
 	}
 	if err != nil {
-		return explain(err)
+		return jobcard.Explain(err)
 	}
 	return t.showSchedule(ctx, u)
 }
@@ -99,7 +99,7 @@ func (t Tools) job(ctx context.Context, u *command.Use) error {
 		return command.Refuse("backup.job_unknown")
 	}
 	if err != nil {
-		return explain(err)
+		return jobcard.Explain(err)
 	}
 	c, err := jobcard.Look(ctx, t.Cards.Jobs(), u.Words, j)
 	if err != nil {
@@ -114,7 +114,7 @@ func (t Tools) cancel(ctx context.Context, u *command.Use) error {
 	}
 	j, err := t.Cards.Jobs().Cancel(ctx, bus.JobRequest{Actor: u.Member.User.Username, Reason: "/" + u.Command.Name, Target: u.Text("job"), Guild: u.Guild})
 	if err != nil {
-		return explain(err)
+		return jobcard.Explain(err)
 	}
 	return u.Say(ctx, "backup.job_cancelled", "job", u.T("jobcard.kind."+string(j.Kind)))
 }

@@ -85,7 +85,7 @@ func (t Tools) plan(ctx context.Context, u *command.Use, args bus.PlanArgs) (bus
 	var plan bus.PlanDone
 	job, err := t.submit(ctx, u, bus.JobRestorePlan, args)
 	if err != nil {
-		return job, plan, explain(err)
+		return job, plan, jobcard.Explain(err)
 	}
 	limited, cancel := context.WithTimeout(ctx, planWithin)
 	defer cancel()
@@ -102,7 +102,7 @@ func (t Tools) plan(ctx context.Context, u *command.Use, args bus.PlanArgs) (bus
 		return job, plan, err
 	}
 	if job, err = t.Cards.Jobs().Get(ctx, u.Guild, job.ID); err != nil {
-		return job, plan, explain(err)
+		return job, plan, jobcard.Explain(err)
 	}
 	return planned(u, job)
 }
