@@ -204,7 +204,7 @@ func TestEditsOnlyOnChange(t *testing.T) {
 	o.says(bus.JobLine{Step: &bus.JobProgress{Phase: "first", Done: 1, Total: 2}})
 	o.sees(o.Text, "1 / 2")
 	before := o.edits()
-	for range 20 {
+	for range 300 {
 		o.says(bus.JobLine{Step: &bus.JobProgress{Phase: "first", Done: 1, Total: 2}})
 	}
 	o.says(bus.JobLine{Step: &bus.JobProgress{Phase: "second", Done: 2, Total: 2}})
