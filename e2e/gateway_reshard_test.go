@@ -16,8 +16,8 @@ import (
 	"splashtail/internal/sandbox"
 )
 
-// reshardWorld is a Discord with a bot in many guilds, each of which has a message now and then, and a bus that lives on.
-type reshardWorld struct {
+// manyGuilds is a Discord with a bot in many guilds, each of which has a message now and then.
+type manyGuilds struct {
 	t        *testing.T
 	d        *sandbox.Discord
 	app      sandbox.Application
@@ -26,14 +26,19 @@ type reshardWorld struct {
 	channels []sandbox.ID
 	written  []int // per guild
 	s        settings
-	b        *bus.Bus
-	plans    *bus.Records[bus.ShardPlan]
 }
 
-func newReshardWorld(t *testing.T, guilds int) *reshardWorld {
+// reshardWorld is one with a bus that lives on.
+type reshardWorld struct {
+	*manyGuilds
+	b     *bus.Bus
+	plans *bus.Records[bus.ShardPlan]
+}
+
+func newManyGuilds(t *testing.T, guilds int) *manyGuilds {
 	t.Helper()
 	d, _, discord := startDiscord(t, sandbox.Config{Gateway: sandbox.GatewaySettings{MaxConcurrency: 16}})
-	w := &reshardWorld{t: t, d: d, written: make([]int, guilds)}
+	w := &manyGuilds{t: t, d: d, written: make([]int, guilds)}
 	w.app = must(d.AddApplication(sandbox.ApplicationSpec{Name: "bot", MembersIntent: true, MessageContentIntent: true}))(t)
 	w.owner = must(d.AddUser("ann"))(t)
 	for i := range guilds {
@@ -41,9 +46,15 @@ func newReshardWorld(t *testing.T, guilds int) *reshardWorld {
 		noError(t, d.AddMember(g, w.app.ID))
 		w.guilds, w.channels = append(w.guilds, g), append(w.channels, must(d.AddChannel(g, "general", 0))(t))
 	}
-	s := onFreePorts(t).with(discord).with(settings{"DISCORD_BOT_TOKEN": w.app.Token})
-	start(t, "nats", s)
-	w.s = s.with(settings{"NATS_URL": s.nats(), "OPS_ADDR": freeAddr(t)})
+	w.s = onFreePorts(t).with(discord).with(settings{"DISCORD_BOT_TOKEN": w.app.Token})
+	return w
+}
+
+func newReshardWorld(t *testing.T, guilds int) *reshardWorld {
+	t.Helper()
+	w := &reshardWorld{manyGuilds: newManyGuilds(t, guilds)}
+	start(t, "nats", w.s)
+	w.s = w.s.with(settings{"NATS_URL": w.s.nats(), "OPS_ADDR": freeAddr(t)})
 	w.b = must(bus.Open(t.Context(), bus.Config{URL: w.s["NATS_URL"]}, slog.New(slog.DiscardHandler)))(t)
 	t.Cleanup(func() { noError(t, w.b.Close(context.WithoutCancel(t.Context()))) })
 	w.plans = must(bus.OpenRecords(t.Context(), w.b, bus.ShardPlans()))(t)
@@ -51,7 +62,7 @@ func newReshardWorld(t *testing.T, guilds int) *reshardWorld {
 }
 
 // write has messages in every guild until the function it gives is called.
-func (w *reshardWorld) write(rate int) (end func()) {
+func (w *manyGuilds) write(rate int) (end func()) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	var writing sync.WaitGroup
 	for i := range w.guilds {
@@ -127,8 +138,8 @@ func (w *reshardWorld) turns() uint64 {
 }
 
 // exactly reads all of the stream and checks that every guild has each of its messages once and in order, each by the shard
-// that the guild has in the number of shards of that moment.
-func (w *reshardWorld) exactly() {
+// that the guild has in the number of shards of that moment, of which there were so many at first.
+func (w *manyGuilds) exactly(b *bus.Bus, count int) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
@@ -137,9 +148,9 @@ func (w *reshardWorld) exactly() {
 		of[bus.GuildID(g)] = i
 		missing += w.written[i]
 	}
-	total, count, got := missing, 1, make([]int, len(w.guilds))
+	total, got := missing, make([]int, len(w.guilds))
 	enough := errors.New("that is all")
-	err := bus.Follow(ctx, w.b, bus.Follower{}, bus.AllDispatches(), 1, func(_ context.Context, some []bus.Delivery[bus.Dispatch]) error {
+	err := bus.Follow(ctx, b, bus.Follower{}, bus.AllDispatches(), 1, func(_ context.Context, some []bus.Delivery[bus.Dispatch]) error {
 		for _, m := range some {
 			v := m.Value
 			if v.Event == bus.EventShardsChanged {
@@ -229,7 +240,7 @@ func TestGatewayIsKilledWhileTheNumberOfShardsChanges(t *testing.T) {
 		return err == nil && strings.HasPrefix(last.Value.Outcome, "done: from")
 	})
 	end()
-	w.exactly()
+	w.exactly(w.b, 1)
 	p.keepsQuietAbout(w.app.Token)
 	p.stop()
 }
