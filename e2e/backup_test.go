@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
@@ -39,6 +41,72 @@ func TestBackupAndRestoreByCommands(t *testing.T) {
 	o.has(o.uses("backup restore", map[string]any{"backup": backup, "mode": "exact"}), "nothing to do")
 }
 
+// TestEncryptedBackupFromAnUpload: a backup that is encrypted with a password from a form is taken out of the store, deleted
+// there, and brought back from the file. The channel of the command stays although the backup has it not.
+func TestEncryptedBackupFromAnUpload(t *testing.T) {
+	t.Parallel()
+	const password = "xyzzy plugh 42"
+	o := newVault(t)
+	before := o.snapshot()
+	o.types(o.opens("backup create", map[string]any{"encrypt": true, "members": true, "name": "Secret"}), map[string]string{"password": password, "again": password})
+	o.sees("✅ done")
+	backup := o.newest("Secret")
+	path := filepath.Join(t.TempDir(), "secret.backup")
+	o.runs(nil, "backup", "get", backup, "-o", path)
+	o.runs(settings{"BACKUP_PASSWORD": password}, "backup", "verify", path)
+	o.presses(o.uses("backup delete", map[string]any{"backup": backup}), "Delete this backup")
+	archive := must(os.ReadFile(path))(t)
+	if strings.Contains(string(archive), "manifest") {
+		t.Error("the archive can be read without its password")
+	}
+	o.has(o.uses("settings set", map[string]any{"restore_approval": "owner"}), "Saved")
+
+	must(o.d.Wreck(o.guild, sandbox.Wreckage{Seed: 8, Delete: 0.4, Change: 0.4, Add: 0.2, Members: true}))(t)
+	o.room = must(o.d.As(o.owner).CreateChannel(o.guild, "war-room", sandbox.TextChannel, 0))(t)
+	file := map[string]any{"file": sandbox.File{Name: "secret.backup", Data: archive}, "mode": "exact", "encrypted": true}
+	s := o.types(o.opens("backup restore", file), map[string]string{"password": "wrong"})
+	o.has(s, "the password is wrong")
+	s = o.types(o.opens("backup restore", file), map[string]string{"password": password})
+	o.has(s, "Restore a backup")
+	o.types(o.press(s, "Delete "), map[string]string{"password": password})
+	o.sees("Restore", "✅ done")
+	noError(t, o.d.As(o.owner).DeleteChannel(o.room))
+	for _, difference := range differences(before, o.snapshot()) {
+		t.Error(difference)
+	}
+	if strings.Contains(o.program.log.String(), password) {
+		t.Error("the log has the password")
+	}
+}
+
+// runs lets an operator run a command of the program.
+func (o *vault) runs(more settings, args ...string) {
+	o.t.Helper()
+	cmd := exec.Command(splashtail, args...)
+	cmd.Dir = o.t.TempDir()
+	for name, value := range o.s.with(settings{"NATS_URL": o.s.nats()}).with(more) {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		o.t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+}
+
+// opens lets the owner use a command that shows a form.
+func (o *vault) opens(command string, options map[string]any) *sandbox.Interaction {
+	o.t.Helper()
+	return must(o.d.Interact(sandbox.InteractionSpec{App: o.app.ID, Guild: o.guild, Channel: o.room, User: o.owner, Command: command, Options: options}))(o.t)
+}
+
+// types lets the owner fill in a form, once it is there, and gives the answer.
+func (o *vault) types(form *sandbox.Interaction, fields map[string]string) sandbox.InteractionState {
+	o.t.Helper()
+	ctx, cancel := context.WithTimeout(o.t.Context(), patience)
+	defer cancel()
+	must(form.Await(ctx, func(s sandbox.InteractionState) bool { return s.Modal != nil }))(o.t)
+	return o.reply(must(o.d.Interact(sandbox.InteractionSpec{App: o.app.ID, Guild: o.guild, Channel: o.room, User: o.owner, Modal: form, Fields: fields}))(o.t))
+}
+
 // vault is a generated guild in which the bot makes backups.
 type vault struct {
 	t     *testing.T
@@ -48,6 +116,8 @@ type vault struct {
 	owner sandbox.ID
 	room  sandbox.ID // where commands are used
 	s     settings
+
+	program *program
 }
 
 func newVault(t *testing.T) *vault {
@@ -59,7 +129,7 @@ func newVault(t *testing.T) *vault {
 	made := must(d.Generate(spec))(t)
 	o := &vault{t: t, d: d, app: app, guild: made.Guild, owner: made.Owner}
 	o.s = onFreePorts(t).with(discord).with(settings{"DISCORD_BOT_TOKEN": app.Token, "DISCORD_CDN_URL": d.CDNURL()})
-	start(t, "up", o.s)
+	o.program = start(t, "up", o.s)
 	o.sync()
 	o.room = o.anyRoom()
 	return o
@@ -120,17 +190,23 @@ func (o *vault) reply(i *sandbox.Interaction) sandbox.InteractionState {
 	}))(o.t)
 }
 
-// presses lets the owner press a button of an answer.
+// presses lets the owner press a button of an answer and gives the answer to that.
 func (o *vault) presses(s sandbox.InteractionState, label string) sandbox.InteractionState {
+	o.t.Helper()
+	return o.reply(o.press(s, label))
+}
+
+// press lets the owner press a button of an answer.
+func (o *vault) press(s sandbox.InteractionState, label string) *sandbox.Interaction {
 	o.t.Helper()
 	for _, c := range s.Original.Components {
 		if strings.Contains(c.Label, label) {
-			return o.reply(must(o.d.Interact(sandbox.InteractionSpec{App: o.app.ID, Guild: o.guild, Channel: o.room, User: o.owner,
-				CustomID: c.CustomID, Message: s.Original.ID}))(o.t))
+			return must(o.d.Interact(sandbox.InteractionSpec{App: o.app.ID, Guild: o.guild, Channel: o.room, User: o.owner,
+				CustomID: c.CustomID, Message: s.Original.ID}))(o.t)
 		}
 	}
 	o.t.Fatalf("there is no button %q in %s", label, said(s))
-	return sandbox.InteractionState{}
+	return nil
 }
 
 // sees waits until a message anywhere in the guild says all of this.

@@ -69,6 +69,26 @@ func TestSurvivorsStay(t *testing.T) {
 	}
 }
 
+// TestTheCommandsChannelStays: where people asked for a restore stays when the backup has it not, with all that is in it;
+// one that the backup has is restored as any other.
+func TestTheCommandsChannelStays(t *testing.T) {
+	x := newRig(t, sandbox.Administrator)
+	x.restored(savedGuild(x), bus.PlanArgs{})
+	b, ctx, bot, guild := x.backupOf(), t.Context(), x.tools.Bot, x.guild.String()
+	here := must(bot.CreateChannel(ctx, guild, discord.Changes{"name": "war-room", "type": 0}, ""))(t)
+	junk := must(bot.CreateChannel(ctx, guild, discord.Changes{"name": "junk", "type": 0}, ""))(t)
+	x.restored(b, bus.PlanArgs{Here: here.ID})
+	if !has(x, here.ID) || has(x, junk.ID) {
+		t.Error("the channel of the command is gone, or another one is not")
+	}
+	known := string(b.Structure.Channels[slices.IndexFunc(b.Structure.Channels, func(c model.Channel) bool { return c.Name == "memes" })].ID)
+	must(bot.EditChannel(ctx, known, discord.Changes{"name": "pwned"}, ""))(t)
+	x.restored(b, bus.PlanArgs{Here: known})
+	if c := must(bot.Channel(ctx, known))(t); c.Name != "memes" || has(x, here.ID) {
+		t.Errorf("the channel is called %s, or what nobody keeps is there", c.Name)
+	}
+}
+
 func has(x *rig, channel string) bool {
 	live := must(readGuild(x.t.Context(), x.tools.Bot, x.guild.String()))(x.t)
 	return slices.ContainsFunc(live.Channels, func(c model.Channel) bool { return string(c.ID) == channel })
