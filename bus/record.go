@@ -274,6 +274,7 @@ func (r *Records[T]) tell(e jetstream.KeyValueEntry, h func(Entry[T], bool) erro
 // All reads every record whose key matches the pattern.
 func (r *Records[T]) All(ctx context.Context, pattern string) ([]Entry[T], error) {
 	var all []Entry[T]
+	told := map[string]bool{}
 	stop := errors.New("that is all")
 	ctx, cancel := bound(ctx, 30*time.Second)
 	defer cancel()
@@ -281,16 +282,44 @@ func (r *Records[T]) All(ctx context.Context, pattern string) ([]Entry[T], error
 		if live {
 			return stop
 		}
+		told[e.Key] = true
 		if !e.Deleted {
 			all = append(all, e)
 		}
 		return nil
 	})
-	if errors.Is(err, stop) {
-		return all, nil
+	if !errors.Is(err, stop) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		return nil, AsError(err)
 	}
-	if err == nil {
-		err = ctx.Err()
+	return r.missed(ctx, pattern, told, all)
+}
+
+// missed adds the records that a watch did not tell: the server counts what a watch has to tell first, and for a moment
+// does not count a record that is being written anew.
+func (r *Records[T]) missed(ctx context.Context, pattern string, told map[string]bool, all []Entry[T]) ([]Entry[T], error) {
+	s, err := r.b.js.Stream(ctx, "KV_"+r.kept.bucket)
+	if err != nil {
+		return nil, AsError(err)
 	}
-	return nil, AsError(err)
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter("$KV."+r.kept.bucket+"."+r.kept.prefix+pattern))
+	if err != nil {
+		return nil, AsError(err)
+	}
+	for subject := range info.State.Subjects {
+		key := strings.TrimPrefix(subject, "$KV."+r.kept.bucket+"."+r.kept.prefix)
+		if told[key] {
+			continue
+		}
+		e, err := r.Get(ctx, key)
+		switch {
+		case err == nil:
+			all = append(all, e)
+		case !IsCode(err, CodeNotFound) && !IsCode(err, CodeInvalid): // removed, or not readable as the watch said
+			return nil, err
+		}
+	}
+	return all, nil
 }

@@ -78,7 +78,7 @@ func describe(err error) *bus.JobError {
 func (r *run) close(ctx context.Context, state bus.JobState, why *bus.JobError) error {
 	now := time.Now().UTC()
 	err := r.update(ctx, func(job *bus.Job) {
-		job.Outcome = r.outcome
+		job.Outcome, job.Files = r.outcome, r.files()
 		if why != nil && why.Reason != "deadline" {
 			job.Failures++
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -99,6 +100,23 @@ func (n *notes) get(key string, v any) (bool, error) {
 	return true, nil
 }
 
+// each gives h the notes whose keys begin with prefix, in no order.
+func (n *notes) each(prefix string, h func(json.RawMessage)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for key, v := range n.byKey {
+		if strings.HasPrefix(key, prefix) {
+			h(v)
+		}
+	}
+}
+
+// count counts the notes whose keys begin with prefix.
+func (n *notes) count(prefix string) (c int) {
+	n.each(prefix, func(json.RawMessage) { c++ })
+	return c
+}
+
 // encode gives a note or outcome as JSON within its bound.
 func encode(v any) (json.RawMessage, error) {
 	data, err := json.Marshal(v)
@@ -115,6 +133,11 @@ func (n *notes) put(ctx context.Context, key string, v any) error {
 	if !work.GoodKey(key) {
 		return fmt.Errorf("%q is no key of a note: letters, digits, dots, dashes and slashes, at most 128", key)
 	}
+	return n.set(ctx, key, v)
+}
+
+// set stores a note under any key.
+func (n *notes) set(ctx context.Context, key string, v any) error {
 	data, err := encode(v)
 	if err != nil {
 		return err

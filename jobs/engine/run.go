@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -22,6 +21,8 @@ type run struct {
 	w       work.Work
 	item    *bus.Taken[bus.JobItem]
 	attempt int
+	self    work.Job // as the work sees it
+	key     string   // of its record
 	notes   *notes
 	voice   *voice
 	secrets map[string]string
@@ -38,6 +39,8 @@ type run struct {
 
 func newRun(e *Engine, k Kind, w work.Work, item *bus.Taken[bus.JobItem], job bus.Job) *run {
 	r := &run{e: e, kind: k, w: w, item: item, attempt: job.Attempt, job: job, poke: make(chan struct{}, 1), seen: time.Now(), outcome: job.Outcome}
+	r.self = work.Job{ID: job.ID, Kind: job.Kind, Guild: job.Guild, By: job.By, Attempt: job.Attempt, SubmittedAt: job.Submitted}
+	r.key = bus.JobKey(job.Guild, job.ID)
 	r.notes = newNotes(e.b, job)
 	r.voice = newVoice(e, job)
 	return r
@@ -49,7 +52,7 @@ func (e *Engine) work(ctx context.Context, r *run) {
 	defer cancel(nil)
 	r.cancel = cancel
 	e.mu.Lock()
-	e.running[r.job.ID] = r
+	e.running[r.self.ID] = r
 	e.mu.Unlock()
 	gauge := e.m.running.WithLabelValues(string(r.kind.Name))
 	gauge.Inc()
@@ -65,7 +68,7 @@ func (e *Engine) work(ctx context.Context, r *run) {
 	gauge.Dec()
 	e.m.took.WithLabelValues(string(r.kind.Name)).Observe(time.Since(begun).Seconds())
 	e.mu.Lock()
-	delete(e.running, r.job.ID)
+	delete(e.running, r.self.ID)
 	e.mu.Unlock()
 	e.hint()
 }
@@ -86,7 +89,7 @@ func (r *run) do(ctx context.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = bus.Errorf(bus.CodeInternal, "panic", "the work panicked: %v", p)
-			r.e.log.Error("the work of a job panicked", "job", r.job.ID, "kind", string(r.job.Kind), "err", err, "stack", string(debug.Stack()))
+			r.e.log.Error("the work of a job panicked", "job", r.self.ID, "kind", string(r.self.Kind), "err", err, "stack", string(debug.Stack()))
 		}
 	}()
 	if err := r.w.Run(ctx, r); err != nil {
@@ -129,7 +132,7 @@ func (r *run) beat(ctx context.Context) {
 func (r *run) check(ctx context.Context) {
 	ctx, stop := context.WithTimeout(ctx, r.e.t.Beat)
 	defer stop()
-	rec, err := r.e.records.Get(ctx, bus.JobKey(r.job.Guild, r.job.ID))
+	rec, err := r.e.records.Get(ctx, r.key)
 	switch {
 	case err == nil && r.holds(rec.Value):
 		r.seen = time.Now()
@@ -155,12 +158,11 @@ func (r *run) update(ctx context.Context, change func(*bus.Job)) error {
 }
 
 func (r *run) updateLocked(ctx context.Context, change func(*bus.Job)) error {
-	key := bus.JobKey(r.job.Guild, r.job.ID)
 	for try := 0; ; try++ {
 		next := r.job
 		next.Files, next.Tries = slices.Clone(next.Files), slices.Clone(next.Tries)
 		change(&next)
-		rev, err := r.e.records.Update(ctx, key, next, r.rev)
+		rev, err := r.e.records.Update(ctx, r.key, next, r.rev)
 		if err == nil {
 			r.job, r.rev = next, rev
 			return nil
@@ -168,7 +170,7 @@ func (r *run) updateLocked(ctx context.Context, change func(*bus.Job)) error {
 		if !bus.IsCode(err, bus.CodeConflict) && !bus.IsCode(err, bus.CodeUnavailable) || try == 5 {
 			return err
 		}
-		rec, gerr := r.e.records.Get(ctx, key)
+		rec, gerr := r.e.records.Get(ctx, r.key)
 		switch {
 		case gerr != nil && !bus.IsCode(gerr, bus.CodeNotFound):
 			sleep(ctx, 100*time.Millisecond<<try)
@@ -185,9 +187,7 @@ func (r *run) updateLocked(ctx context.Context, change func(*bus.Job)) error {
 }
 
 // Job implements work.Run.
-func (r *run) Job() work.Job {
-	return work.Job{ID: r.job.ID, Kind: r.job.Kind, Guild: r.job.Guild, By: r.job.By, Attempt: r.attempt, SubmittedAt: r.job.Submitted}
-}
+func (r *run) Job() work.Job { return r.self }
 
 // Noted implements work.Run.
 func (r *run) Noted(key string, v any) (bool, error) { return r.notes.get(key, v) }
@@ -244,62 +244,6 @@ func (r *run) Waiting(until time.Time, why string) { r.voice.waiting(until, why)
 func (r *run) Secret(name string) (secret.Value, bool) {
 	v, ok := r.secrets[name]
 	return secret.New(v), ok
-}
-
-// maxFiles bounds the files of a job.
-const maxFiles = 64
-
-// Put implements work.Run. The file is stored under a key of this attempt and counts when the record names it, so a
-// worker that has lost the job replaces nothing.
-func (r *run) Put(ctx context.Context, name string, from io.Reader) (int64, error) {
-	if !work.GoodName(name) {
-		return 0, fmt.Errorf("%q is no name of a file: letters, digits, dots, - and _, at most 128", name)
-	}
-	key := fmt.Sprintf("%s/%s/%d/%s", r.job.Guild, r.job.ID, r.attempt, name)
-	info, err := r.e.files.Put(ctx, key, from)
-	if err != nil {
-		return 0, err
-	}
-	old := ""
-	err = r.update(ctx, func(job *bus.Job) {
-		f := bus.JobFile{Name: name, Size: int64(info.Size), Digest: info.Digest, Key: key}
-		i := slices.IndexFunc(job.Files, func(f bus.JobFile) bool { return f.Name == name })
-		switch {
-		case i < 0 && len(job.Files) < maxFiles:
-			job.Files = append(job.Files, f)
-		case i >= 0:
-			old, job.Files[i] = job.Files[i].Key, f
-		}
-	})
-	if err != nil {
-		return 0, err
-	}
-	if old != "" && old != key {
-		if err := r.e.files.Delete(ctx, old); err != nil {
-			r.e.log.Debug("a replaced file stays until its job expires", "job", r.job.ID, "err", err)
-		}
-	}
-	return int64(info.Size), nil
-}
-
-// Open implements work.Run. The key is built from this job's guild, whatever the name says.
-func (r *run) Open(ctx context.Context, job, name string) (io.ReadCloser, error) {
-	if job == r.job.ID {
-		r.mu.Lock()
-		i := slices.IndexFunc(r.job.Files, func(f bus.JobFile) bool { return f.Name == name })
-		var key string
-		if i >= 0 {
-			key = r.job.Files[i].Key
-		}
-		r.mu.Unlock()
-		if key == "" {
-			return nil, bus.Errorf(bus.CodeNotFound, "no_file", "the job %s has no file %s", job, name)
-		}
-		f, _, err := r.e.files.Open(ctx, key)
-		return f, err
-	}
-	f, _, err := r.e.jobs.OpenFile(ctx, r.job.Guild, job, name)
-	return f, err
 }
 
 // Outcome implements work.Run.
