@@ -210,7 +210,7 @@ func buckets() []Bucket {
 		},
 		{
 			Name: bucketGuard, Key: "incident.<guild>.<id>, lockdown.<guild>, temporary.<guild>.<user>, pending.<guild>.<id>", History: 1, MaxBytes: 128 * mib, MaxValue: 1 * mib,
-			Does: "What the bot has under way in guilds: incidents and how far their undoing has come, lockdowns with what they replaced.",
+			Does: "What the bot has under way in guilds: incidents with the plan that was approved to undo them, lockdowns with what they replaced.",
 		},
 		{
 			Name: bucketJobs, Key: "<guild>.<job>, once.<guild>.<hash>, paused.kind.<kind>", History: 1, MaxBytes: 256 * mib, MaxValue: 1 * mib,
