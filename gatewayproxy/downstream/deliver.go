@@ -40,14 +40,19 @@ func (c *conn) deliver() (news <-chan struct{}, err error) {
 		return nil, c.showNext()
 	}
 	c.releaseBurst()
-	g := c.s.tail.after(sess.cursor, stride)
+	g := c.s.tail.after(sess.cursor, c.group())
 	if g.behind {
 		return nil, c.deliverPage()
 	}
 	c.noteOrder(g.events)
-	for _, e := range g.events {
+	for i, e := range g.events {
 		if err := c.pass(e); err != nil {
 			return nil, err
+		}
+		if i%stride == stride-1 {
+			if err := c.listen(); err != nil {
+				return nil, err
+			}
 		}
 	}
 	sess.cursor = g.next
@@ -58,6 +63,14 @@ func (c *conn) deliver() (news <-chan struct{}, err error) {
 		return nil, nil
 	}
 	return g.news, nil
+}
+
+// group is how many events are taken at a time: more when each group costs a write.
+func (c *conn) group() int {
+	if c.sess.num.spans() {
+		return orderGroup
+	}
+	return stride
 }
 
 // showNext shows the next guild. Their numbers end at the session's burst, so that the

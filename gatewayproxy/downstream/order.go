@@ -21,6 +21,8 @@ const (
 	lossWindow = 2 * time.Second
 	// maxOrder bounds what a record says of it; see bus.DownstreamOrder.
 	maxOrder = 512
+	// orderGroup is how many events at most one write of the record is for.
+	orderGroup = 256
 	// orderBefore is how many events before its first a session knows the order of.
 	orderBefore = 64
 )

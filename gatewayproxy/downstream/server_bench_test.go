@@ -31,14 +31,23 @@ func BenchmarkFanOut(b *testing.B) {
 			name string
 			rest time.Duration
 		}{{"flood", 0}, {"steady", time.Millisecond}} {
-			b.Run(fmt.Sprintf("clients=%d/%s", clients, mode.name), func(b *testing.B) { fanOut(b, clients, mode.rest) })
+			b.Run(fmt.Sprintf("clients=%d/%s", clients, mode.name), func(b *testing.B) { fanOut(b, 1, clients, mode.rest) })
 		}
 	}
 }
 
-func fanOut(b *testing.B, clients int, rest time.Duration) {
+// BenchmarkSpanningFanOut is the same for bots over two of our shards, of whose records
+// one is written before each group of events that they get.
+func BenchmarkSpanningFanOut(b *testing.B) {
+	for _, clients := range []int{1, 10} {
+		b.Run(fmt.Sprintf("clients=%d/flood", clients), func(b *testing.B) { fanOut(b, 2, clients, 0) })
+		b.Run(fmt.Sprintf("clients=%d/steady", clients), func(b *testing.B) { fanOut(b, 2, clients, time.Millisecond) })
+	}
+}
+
+func fanOut(b *testing.B, shards, clients int, rest time.Duration) {
 	n := max(b.N, 5000) // fewer say nothing about percentiles
-	w := newWorld(b, 1, oneGuild)
+	w := newWorld(b, shards, oneGuild)
 	s := w.serve()
 	taken := make([][]time.Duration, clients)
 	var reading sync.WaitGroup
@@ -64,7 +73,7 @@ func fanOut(b *testing.B, clients int, rest time.Duration) {
 		}
 		// The name is what is read back; the rest has the size of a usual message.
 		d := fmt.Sprintf(`{"at":"%020d","guild_id":"%s","pad":"%s"}`, time.Now().UnixNano(), oneGuild, strings.Repeat("x", 600))
-		under <- w.beginEmit(0, oneGuild, "MESSAGE_CREATE", d)
+		under <- w.beginEmit(guilds.ShardOf(oneGuild, shards), oneGuild, "MESSAGE_CREATE", d)
 	}
 	close(under)
 	reading.Wait()
