@@ -128,6 +128,9 @@ func (b *Bus) connect(ctx context.Context, name string) error {
 	b.js, err = jetstream.New(b.nc,
 		jetstream.WithPublishAsyncMaxPending(4096),
 		jetstream.WithPublishAsyncErrHandler(func(_ jetstream.JetStream, m *nats.Msg, err error) {
+			if IsCode(err, CodeConflict) {
+				return // somebody else was first, as who wrote it is told
+			}
 			b.log.Warn("a message was not stored", "subject", m.Subject, "err", err)
 		}))
 	return err
