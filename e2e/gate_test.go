@@ -25,12 +25,22 @@ type blow struct {
 	counts  func(*http.Request) bool
 	left    int
 	after   bool
+	call    string        // which one it was, once it is reached
 	reached chan struct{} // closed when the call is stopped
 	let     chan bool     // takes whether its caller is dead
 }
 
 // release lets a call that was stopped go on, unless its caller is dead.
 func (b *blow) release(dead bool) { b.let <- dead }
+
+// String tells of a call that is reached.
+func (b *blow) String() string {
+	when := "before Discord hears of it"
+	if b.after {
+		when = "after Discord has done it"
+	}
+	return b.call + ", " + when
+}
 
 // anyCall and writing say which calls count: not those that a process makes for itself when it starts.
 func anyCall(r *http.Request) bool {
@@ -73,7 +83,7 @@ func (g *gate) strikes(r *http.Request) *blow {
 	if b.left--; b.left > 0 {
 		return nil
 	}
-	g.armed = nil
+	g.armed, b.call = nil, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/api/v10")
 	return b
 }
 

@@ -58,7 +58,7 @@ func TestBusIsKilledUnderJobs(t *testing.T) {
 // TestEverythingIsKilledUnderJobs kills the one process that is bus, gateway, bot and worker at once.
 func TestEverythingIsKilledUnderJobs(t *testing.T) {
 	t.Parallel()
-	o := newOrdeal(t, 0)
+	o := newOrdeal(t, 3)
 	o.strikes("up", o.s, true)
 	o.run(1, 3)
 }
@@ -199,7 +199,7 @@ func (o *ordeal) endures(g sandbox.Generated, kind bus.JobKind, args any, x blow
 	every := max(1, x.of/(x.hits+1))
 	var strike *blow
 	if x.hits > 0 {
-		strike = o.gate.arm(x.counts, 1+(every+7*o.turn)%every+every/2, o.turn%2 == 1)
+		strike = o.gate.arm(x.counts, 1+every/2+every*(7*o.turn%10)/10, o.turn%2 == 1)
 	}
 	job := must(o.jobs.Submit(o.t.Context(), bus.JobSubmit{Kind: kind, Guild: bus.GuildID(g.Guild), By: bus.UserID(g.Owner), Args: must(json.Marshal(args))(o.t)}))(o.t)
 	ended := make(chan error, 1)
@@ -215,6 +215,7 @@ func (o *ordeal) endures(g sandbox.Generated, kind bus.JobKind, args any, x blow
 		}
 		o.victim.kill()
 		kills = append(kills, time.Now())
+		o.t.Logf("%s is killed in %s", o.victim.name, strike)
 		last := strike
 		if i+1 < x.hits {
 			strike = o.gate.arm(x.counts, every, (i+o.turn)%2 == 0)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -173,8 +174,10 @@ func (c *crowd) gets(g *customer) error {
 		}
 		g.stopped, told = time.Now(), c.door.count(g.n)
 	}
-	if err := awaitEnd(c.t.Context(), c.jobs, g.job); err != nil {
-		return err
+	ctx, cancel := context.WithTimeout(c.t.Context(), 2*patience)
+	defer cancel()
+	if err := awaitEnd(ctx, c.jobs, g.job); err != nil {
+		return fmt.Errorf("its job does not end: %w", err)
 	}
 	var err error
 	if g.job, err = c.jobs.Get(c.t.Context(), g.job.Guild, g.job.ID); err != nil {
