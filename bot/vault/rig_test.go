@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"strings"
@@ -37,7 +38,6 @@ type rig struct {
 	asked     []bus.JobSubmit
 	end       func(*bus.Job) // fills in how a job ends when it is submitted; nil: it goes on
 	refuse    error
-	schedule  bus.JobSchedule
 	cancelled []string
 }
 
@@ -279,6 +279,25 @@ func (r *rig) until(i *sandbox.Interaction, want string, is func(sandbox.Interac
 		r.T.Fatalf("the answer is %+v %s, want %s: %v", s, says(s), want, err)
 	}
 	return s
+}
+
+// done waits until a process of the bot has dealt with an interaction.
+func (r *rig) done(i *sandbox.Interaction) {
+	r.T.Helper()
+	claims, err := bus.OpenRecords(r.T.Context(), r.Bus, bus.Claims())
+	r.OK(err)
+	ctx, cancel := context.WithTimeout(r.T.Context(), 20*time.Second)
+	defer cancel()
+	over := errors.New("it is done")
+	err = claims.Watch(ctx, i.ID().String(), func(e bus.Entry[bus.Claim], _ bool) error {
+		if e.Value.Done {
+			return over
+		}
+		return nil
+	})
+	if !errors.Is(err, over) {
+		r.T.Fatal(err)
+	}
 }
 
 // has waits until the answer contains a text.
