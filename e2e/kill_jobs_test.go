@@ -41,7 +41,7 @@ func TestWorkersAreKilledInBackupAndRestore(t *testing.T) {
 			start(t, "nats", o.s)
 			apart := o.s.with(settings{"NATS_URL": o.s.nats()})
 			o.strikes("jobs", apart.with(settings{"OPS_ADDR": freeAddr(t)}), true)
-			o.run(1+kills/killsPerGuild, kills)
+			o.run(1+kills/killsPerGuild, kills) // a backup is short: in a soak it takes two
 		})
 	}
 }
