@@ -69,7 +69,7 @@ func (cmd jobRunCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	tools := jobs.Tools{Bot: client.Bot(c.set.DiscordBotToken.first()), CDN: cdn, Log: log}
+	tools := jobs.Tools{Bot: client.Bot(c.set.DiscordBotToken.first()), CDN: cdn, Log: log, Backups: c.set.backupLimits(), Here: archiveOfJob}
 	w, err := engine.Prepare(jobs.Kinds(tools), bus.JobKind(cmd.Kind), args, guild)
 	if err != nil {
 		return &usageError{errors.New(bus.AsError(err).Message)}
@@ -109,10 +109,10 @@ func (cmd jobRunCmd) run(ctx context.Context, c *call, w work.Work, guild bus.Gu
 	now := time.Now()
 	job := work.Job{ID: bus.NewJobID(now), Kind: bus.JobKind(cmd.Kind), Guild: guild, SubmittedAt: now}
 	if cmd.Dir == "" {
-		cmd.Dir = filepath.Join("jobs-here", job.ID)
+		cmd.Dir = filepath.Join(jobsHere, job.ID)
 	}
 	bar := &bar{out: c.stderr}
-	l, err := work.OpenLocal(work.LocalConfig{Job: job, Dir: cmd.Dir, Secrets: secrets, Log: bar, Tell: bar.tell, Wait: bar.wait})
+	l, err := work.OpenLocal(work.LocalConfig{Job: job, Dir: cmd.Dir, Secrets: secrets, Log: bar, Tell: bar.tell, Wait: bar.wait, Other: fileOfJob})
 	if err != nil {
 		return err
 	}

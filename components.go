@@ -113,14 +113,19 @@ func botConfig(h house) bot.Config {
 }
 
 func makeJobs(h house, b *bus.Bus, log *slog.Logger) (service, error) {
-	limits := create.DefaultLimits()
-	limits.Messages, limits.Attachments = h.BackupMessages.N, int64(h.BackupFilesMiB.N)<<20
 	return jobs.New(jobs.Config{
-		Token: h.primary, APIURL: h.discordAPI, CDNURL: h.discordCDN, Limiter: h.limiter, Backups: limits,
+		Token: h.primary, APIURL: h.discordAPI, CDNURL: h.discordCDN, Limiter: h.limiter, Backups: h.backupLimits(),
 		Workers: h.JobsWorkers.N, SealKey: h.SealKey.Value, DataDir: h.dataDir,
 		IPCAddr: h.jobsDoor(), IPCSecrets: h.JobsIPCSecrets.Values,
 		Instance: h.instance, Version: buildVersion(), Metrics: h.metrics,
 	}, b, log)
+}
+
+// backupLimits are what one backup may hold.
+func (s *Settings) backupLimits() create.Limits {
+	l := create.DefaultLimits()
+	l.Messages, l.Attachments = s.BackupMessages.N, int64(s.BackupFilesMiB.N)<<20
+	return l
 }
 
 // jobsDoor is where clients of the earlier job server connect; empty: that door is shut.

@@ -86,7 +86,8 @@ func restoreTools(t Tools, take create.Tools) restore.Tools {
 // fileOf tells which file of a job is the archive that it made.
 func (t Tools) fileOf(ctx context.Context, r work.Run, id string) (string, error) {
 	if t.Jobs == nil {
-		return "", work.Permanent(errors.New("without a server there is no store of backups; give the address of a file"))
+		file, err := t.Here(id)
+		return file, work.Permanent(err)
 	}
 	job, err := t.Jobs.Get(ctx, r.Job().Guild, id)
 	if bus.IsCode(err, bus.CodeNotFound) || bus.IsCode(err, bus.CodeInvalid) {

@@ -22,6 +22,8 @@ type Tools struct {
 	Bus     *bus.Bus      // nil where a job runs without a server
 	Jobs    *bus.Jobs     // the same
 	Log     *slog.Logger
+	// Here tells which file of a job is its backup, where a job runs without a server.
+	Here func(job string) (string, error)
 }
 
 // Kinds is the list of all kinds of work. A new kind is a row here and a package of its own.
