@@ -15,11 +15,12 @@ import (
 // TestJobsRunHere goes the way of who has a bot token and no server: a backup, its file, a plan and a restore.
 func TestJobsRunHere(t *testing.T) {
 	t.Parallel()
-	d, app, s := startDiscord(t, sandbox.Config{Limits: sandbox.Limits{Other: sandbox.Limit{Requests: -1}}})
+	d, _, s := startDiscord(t, sandbox.Config{})
+	app := must(d.AddApplication(sandbox.ApplicationSpec{Name: "splashtail", MembersIntent: true, MessageContentIntent: true}))(t)
 	spec := sandbox.SmallGuild(5)
-	spec.Bot, spec.Messages = app.ID, 0 // without the intent for contents
+	spec.Bot = app.ID
 	made := must(d.Generate(spec))(t)
-	c := cli{t: t, dir: t.TempDir(), env: s.with(settings{"DISCORD_CDN_URL": d.CDNURL()})}
+	c := cli{t: t, dir: t.TempDir(), env: s.with(settings{"DISCORD_BOT_TOKEN": app.Token, "DISCORD_CDN_URL": d.CDNURL()})}
 	before, _ := d.Snapshot(made.Guild)
 	run := func(kind, dir, args string) string {
 		return c.ok("job", "run", kind, "--guild", made.Guild.String(), "--dir", dir, "--args", args)
