@@ -19,8 +19,11 @@ import (
 	"splashtail/jobs/work"
 )
 
-// guildLane is the lane of everything that reads or changes a whole guild: one at a time.
-const guildLane = "guild"
+// guildLane is the lane of everything that reads or changes a whole guild: one at a time, and therefore in one queue.
+const (
+	guildLane  = "guild"
+	guildQueue = bus.JobsMiddle
+)
 
 // keepBackups is how long a backup is kept, and the plan of a restore as long as one looks at it.
 const (
@@ -34,19 +37,19 @@ func backupKinds(t Tools) []engine.Kind {
 	back := restoreTools(t, take)
 	return []engine.Kind{
 		{
-			Name: bus.JobBackupCreate, Lane: guildLane, Sole: true, Deadline: 24 * time.Hour, Keep: keepBackups,
+			Name: bus.JobBackupCreate, Queue: guildQueue, Lane: guildLane, Sole: true, Deadline: 24 * time.Hour, Keep: keepBackups,
 			Make: func() work.Work { return create.New(take) },
 		},
 		{
-			Name: bus.JobBackupScheduled, Queue: bus.JobsLow, Lane: guildLane, Sole: true, Deadline: 24 * time.Hour, Keep: keepBackups,
+			Name: bus.JobBackupScheduled, Queue: guildQueue, Lane: guildLane, Sole: true, Deadline: 24 * time.Hour, Keep: keepBackups,
 			Make: func() work.Work { return scheduled.New(take, t.Jobs) },
 		},
 		{
-			Name: bus.JobRestorePlan, Queue: bus.JobsHigh, Lane: guildLane, Sole: true, Deadline: time.Hour, Keep: keepPlans,
+			Name: bus.JobRestorePlan, Queue: guildQueue, Lane: guildLane, Sole: true, Deadline: time.Hour, Keep: keepPlans,
 			Make: func() work.Work { return &restore.Planner{Tools: back, Needs: t.approval} },
 		},
 		{
-			Name: bus.JobBackupRestore, Queue: bus.JobsHigh, Lane: guildLane, Sole: true, Deadline: 7 * 24 * time.Hour, Keep: keepBackups,
+			Name: bus.JobBackupRestore, Queue: guildQueue, Lane: guildLane, Sole: true, Deadline: 7 * 24 * time.Hour, Keep: keepBackups,
 			Make: func() work.Work { return &restore.Restorer{Tools: back, Approved: t.approved} },
 		},
 	}

@@ -34,7 +34,7 @@ func Kinds(t Tools) []engine.Kind {
 			Make: func() work.Work { return prune.New(t.Bot) },
 		},
 		{
-			Name: bus.JobIncidentUndo, Queue: bus.JobsHigh, Lane: guildLane, Sole: true, Deadline: 24 * time.Hour, Tries: 8,
+			Name: bus.JobIncidentUndo, Queue: guildQueue, Lane: guildLane, Sole: true, Deadline: 24 * time.Hour, Tries: 8,
 			Make: func() work.Work { return undo.New(t.Bot, t.Bus) },
 		},
 	}...)

@@ -114,6 +114,12 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Engine, error) {
 		if _, twice := e.kinds[k.Name]; twice {
 			return nil, fmt.Errorf("the kind of job %s is listed twice", k.Name)
 		}
+		for _, o := range e.kinds {
+			// The subject of an item is the lock of its lane, and the queue is a part of it.
+			if o.Lane == k.Lane && (o.Queue != k.Queue || o.Sole != k.Sole) {
+				return nil, fmt.Errorf("the kinds of job %s and %s share the lane %s but not its queue, so they would not exclude each other", o.Name, k.Name, k.Lane)
+			}
+		}
 		e.kinds[k.Name] = k
 	}
 	return e, nil

@@ -2,10 +2,12 @@ package engine_test
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"testing"
 
 	"splashtail/bus"
+	"splashtail/jobs/engine"
 	"splashtail/jobs/work"
 )
 
@@ -42,5 +44,14 @@ func TestAJobThatHasEndedIsRemovedWithItsFiles(t *testing.T) {
 	}
 	if _, _, err := blobs.Open(t.Context(), done.Files[0].Key); !bus.IsCode(err, bus.CodeNotFound) {
 		t.Errorf("its file: %v", err)
+	}
+}
+
+func TestKindsOfOneLaneMustShareItsQueue(t *testing.T) {
+	r := newRig(t, nil)
+	kinds := r.kinds()
+	kinds[0].Lane, kinds[0].Queue, kinds[0].Sole = kinds[1].Lane, bus.JobsHigh, true
+	if _, err := engine.New(engine.Config{Kinds: kinds, Instance: "a", Sealer: sealer(t)}, r.b, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "exclude") {
+		t.Errorf("got %v", err)
 	}
 }
