@@ -217,7 +217,7 @@ func (o *vault) sees(texts ...string) {
 	last := ""
 	err := o.d.Await(ctx, func() bool {
 		for _, m := range o.d.Messages(o.room) {
-			last = fmt.Sprintf("%s", must(json.Marshal(m))(o.t))
+			last = string(must(json.Marshal(m))(o.t))
 			all := true
 			for _, text := range texts {
 				all = all && strings.Contains(last, text)
