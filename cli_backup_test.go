@@ -25,7 +25,7 @@ func TestBackupFiles(t *testing.T) {
 	}{
 		{with, []string{"convert", old, "-o", sealed}, 0, "written"},
 		{with, []string{"convert", old, "-o", sealed}, 1, "exists; nothing was written"},
-		{nil, []string{"verify", sealed}, 1, "encrypted: give its password in BACKUP_PASSWORD or --password-file"},
+		{nil, []string{"verify", sealed}, 1, "encrypted: give its password in BACKUP_PASSWORD, with --password-file or with --ask-password"},
 		{map[string]string{"BACKUP_PASSWORD": "x"}, []string{"verify", sealed}, 1, "the password is wrong"},
 		{nil, []string{"verify", sealed, "--password-file", secrets}, 0, "whole: Old guild of 2024-03-01 12:00 UTC"},
 		{with, []string{"show", sealed}, 0, "    general"},
