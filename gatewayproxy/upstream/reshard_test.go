@@ -52,6 +52,7 @@ func (w *world) exactlyEach(n, shards int) {
 		}
 		read[m.Value.Guild]++
 		if got := number(w.t, m.Value.Data); got != read[m.Value.Guild] {
+			w.tellAround(m.Value.Guild)
 			w.t.Fatalf("guild %s has message %d where %d should be", m.Value.Guild, got, read[m.Value.Guild])
 		}
 	}
@@ -59,6 +60,20 @@ func (w *world) exactlyEach(n, shards int) {
 		if read[bus.GuildID(g)] != n {
 			w.t.Errorf("guild %s has %d messages, want %d", g, read[bus.GuildID(g)], n)
 		}
+	}
+}
+
+// tellAround logs where the messages of a guild do not follow each other.
+func (w *world) tellAround(g bus.GuildID) {
+	last := 0
+	for _, m := range w.stored() {
+		if m.Value.Event != "MESSAGE_CREATE" || m.Value.Guild != g {
+			continue
+		}
+		if n := number(w.t, m.Value.Data); n != last+1 {
+			w.t.Logf("message %d behind %d: place %d, shard %d, session %s, seq %d", n, last, m.Seq, m.Value.Shard, m.Value.Session, m.Value.Seq)
+		}
+		last = number(w.t, m.Value.Data)
 	}
 }
 

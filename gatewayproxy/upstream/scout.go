@@ -52,6 +52,7 @@ type aheadEvent struct {
 type owedEvent struct {
 	key   eventKey
 	place uint64
+	at    time.Time // when it was heard of
 }
 
 // doneEvent has a double in the stream; place 0: it needs none.
@@ -63,11 +64,15 @@ type doneEvent struct {
 
 const (
 	maxDone = 1 << 15
+	// maxUnmet bounds what is kept of a guild of which both sessions have not had the same event yet.
+	maxUnmet = 1 << 12
 	// lossWindow is how much of the newest of the stream a crash may take back.
 	lossWindow = 2 * time.Second
 )
 
-func newScout(p *place) *scout { return &scout{place: p, news: make(chan struct{}, 1)} }
+func newScout(p *place) *scout {
+	return &scout{place: p, news: make(chan struct{}, 1), lanes: map[bus.GuildID]*lane{}}
+}
 
 var errTooMuch = errors.New("too many events came at once to be told apart")
 
@@ -102,7 +107,10 @@ func (c *scout) publish(_ context.Context, d bus.Dispatch, s *session, at time.T
 func (c *scout) begin(d bus.Dispatch, s *session) {
 	c.session, c.ready, c.done, c.last = s, d.Data, nil, 0
 	c.waiting, c.guilds = map[bus.GuildID]bool{}, map[bus.GuildID]bool{}
-	c.lanes = map[bus.GuildID]*lane{0: {}}
+	// What the old sessions have stored lately may be behind what this one will show: it is slow to be heard, not to begin.
+	for _, l := range c.lanes {
+		l.met, l.ahead = false, nil
+	}
 	for g := range rawjson.Elements(rawjson.Get(d.Data, "guilds")) {
 		if id, err := bus.ParseGuildID(rawjson.Text(rawjson.Get(g, "id"))); err == nil {
 			c.waiting[id], c.guilds[id] = true, true
@@ -118,7 +126,6 @@ func (c *scout) finish(seq int64, place uint64, at time.Time) {
 func (c *scout) take(d bus.Dispatch, at time.Time) {
 	if c.waiting[d.Guild] && (d.Event == "GUILD_CREATE" || d.Event == "GUILD_DELETE") {
 		delete(c.waiting, d.Guild) // as it is now: everybody knows the guild
-		c.lanes[d.Guild] = &lane{}
 		c.finish(d.Seq, 0, at)
 		return
 	}
@@ -153,13 +160,13 @@ func (c *scout) take(d bus.Dispatch, at time.Time) {
 func (c *scout) stored(d bus.Dispatch, place uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l := c.lanes[d.Guild]
-	if l == nil && d.Event == "GUILD_CREATE" && c.session != nil && !c.waiting[d.Guild] {
-		l = &lane{met: true} // a guild that the bot joins
-		c.lanes[d.Guild] = l
-	}
-	if l == nil || answers(d.Event) || d.Event == "GUILD_CREATE" && c.guilds[d.Guild] && len(l.ahead) == 0 {
+	l, shows := c.lanes[d.Guild], d.Event == "GUILD_CREATE"
+	switch {
+	case answers(d.Event), shows && c.session == nil, shows && c.guilds[d.Guild] && (l == nil || len(l.ahead) == 0):
 		return
+	case l == nil:
+		l = &lane{met: shows && !c.waiting[d.Guild]} // met at once: a guild that the bot joins
+		c.lanes[d.Guild] = l
 	}
 	key := keyOf(d)
 	for i, a := range l.ahead {
@@ -169,7 +176,10 @@ func (c *scout) stored(d bus.Dispatch, place uint64) {
 			return
 		}
 	}
-	l.owed = append(l.owed, owedEvent{key, place})
+	l.owed = append(l.owed, owedEvent{key, place, time.Now()})
+	if !l.met && len(l.owed) > maxUnmet {
+		l.owed = slices.Delete(l.owed, 0, 1)
+	}
 }
 
 func (c *scout) insert(e doneEvent) {
@@ -207,8 +217,14 @@ func (c *scout) firstAhead() int64 {
 func (c *scout) state() (shown bool, owed int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := time.Now()
 	for _, l := range c.lanes {
-		owed += len(l.owed)
+		for _, o := range l.owed {
+			// What was stored before the new session showed the guild it will never bring.
+			if l.met || now.Sub(o.at) < drainPatience {
+				owed++
+			}
+		}
 	}
 	if c.over {
 		err = errTooMuch

@@ -13,8 +13,9 @@ import (
 
 // Times of a takeover.
 const (
-	leaveTimeout = 20 * time.Second // the old shards have to be left
-	drainTimeout = 3 * time.Second  // a new session may be behind an old one
+	leaveTimeout  = 20 * time.Second // the old shards have to be left
+	drainTimeout  = time.Minute      // a new session may be behind an old one
+	drainPatience = 5 * time.Second  // and what it has not brought for so long it will not bring
 )
 
 // keepTurns bounds how many turns the plan remembers.
@@ -141,8 +142,9 @@ func (c *change) drain(ctx context.Context) error {
 	if !ok {
 		return errors.New("the stream could not be read to its end")
 	}
-	late := 0
+	late, moved := 0, time.Now()
 	if _, err := c.await(ctx, drainTimeout, func() (bool, error) {
+		before := late
 		late = 0
 		for _, sc := range c.scouts {
 			_, owed, err := sc.state()
@@ -151,7 +153,10 @@ func (c *change) drain(ctx context.Context) error {
 			}
 			late += owed
 		}
-		return late == 0, nil
+		if late != before {
+			moved = time.Now()
+		}
+		return late == 0 || time.Since(moved) > drainPatience, nil
 	}); err != nil {
 		return err
 	}
