@@ -136,7 +136,7 @@ func (t *Bot) Run(ctx context.Context) error {
 	}
 	if t.introduce(ctx) {
 		part("commands", t.router.Run)
-		part("what is due", t.parts.keeper.Run)
+		part("bans for a time", t.parts.keeper.Run)
 		part("lockdowns", t.parts.lockdown.Run)
 		part("cards of jobs", t.parts.cards.Run)
 		part("limits", t.parts.guard.engine.Run)

@@ -2,14 +2,14 @@ package bot
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"splashtail/bot/moderate"
 	"splashtail/bus"
-	"splashtail/bus/bustest"
 	"splashtail/internal/sandbox"
 )
 
@@ -67,50 +67,75 @@ func TestBotHierarchy(t *testing.T) {
 	o.has(o.asks(o.Owner, "kick", map[string]any{"user": o.Member}), "my role")
 }
 
-// TestBanForATime: the end survives the process, and comes once.
+// end is one submission of a job that ends a ban, and the record that asks for it.
+type end struct {
+	bus.JobSubmit
+	bus.PunishmentArgs
+}
+
+// takesEnds stands in for the component jobs: it takes jobs in, and does not do them.
+func (o *office) takesEnds() <-chan end {
+	o.T.Helper()
+	ends := make(chan end, 16)
+	stop, err := bus.Serve(o.T.Context(), o.Bus, bus.JobSubmitCall(), func(_ context.Context, s bus.JobSubmit) (bus.Job, error) {
+		e := end{JobSubmit: s}
+		if err := json.Unmarshal(s.Args, &e.PunishmentArgs); err != nil {
+			return bus.Job{}, err
+		}
+		ends <- e
+		return bus.Job{V: 1, ID: bus.NewJobID(time.Now()), Kind: s.Kind, Guild: s.Guild, State: bus.JobWaiting}, nil
+	})
+	o.OK(err)
+	o.T.Cleanup(stop)
+	return ends
+}
+
+func (o *office) next(ends <-chan end) end {
+	o.T.Helper()
+	select {
+	case e := <-ends:
+		return e
+	case <-time.After(30 * time.Second):
+		o.T.Fatal("no job was asked for within 30 s")
+		return end{}
+	}
+}
+
+// TestBanForATime: a job is asked for that lifts the ban when its time is over, as the record
+// says (that it does is shown where jobs are), until somebody lifts it before.
 func TestBanForATime(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, nil)
-	o.has(o.asks(o.Mod, "tempban", map[string]any{"user": o.Member, "for": "2s"}), "banned until")
+	ends := o.takesEnds()
+	before := time.Now()
+	o.has(o.asks(o.Mod, "tempban", map[string]any{"user": o.Member, "for": "1h", "reason": "spam"}), "banned until")
 	if !o.banned(o.Member) {
 		t.Fatal("nobody was banned")
 	}
-	o.lifted(o.Member)
-}
-
-func (o *office) lifted(user sandbox.ID) {
-	o.T.Helper()
-	ctx, cancel := context.WithTimeout(o.T.Context(), 30*time.Second)
-	defer cancel()
-	err := o.Discord.AwaitRequests(ctx, 1, func(r sandbox.Request) bool {
-		return r.Method == "DELETE" && strings.HasSuffix(r.Path, fmt.Sprintf("/bans/%d", user)) && r.Status == 204
-	})
+	e := o.next(ends)
+	records, err := bus.OpenRecords(t.Context(), o.Bus, bus.Punishments())
 	o.OK(err)
-	if o.banned(user) {
-		o.T.Error("the ban is still there")
+	rec, err := records.Get(t.Context(), bus.PunishmentKey(o.GuildID(), bus.UserID(o.Member)))
+	o.OK(err)
+	p := rec.Value
+	if e.Kind != bus.JobPunishmentEnd || e.Guild != o.GuildID() || e.By != bus.UserID(o.Mod) || e.User != bus.UserID(o.Member) || e.Op != p.Op || e.Key != p.Op || p.Op == "" {
+		t.Errorf("asked for %+v, and the record is %+v", e, p)
 	}
-}
-
-// TestBanEndsAfterARestart: what was planned by a process that is gone is done by the next,
-// and what somebody made a ban for good meanwhile stays.
-func TestBanEndsAfterARestart(t *testing.T) {
-	t.Parallel()
-	o := newOffice(t, nil)
-	for _, user := range []sandbox.ID{o.Member, o.OtherMod} {
-		o.OK(o.Discord.As(o.Owner).Ban(o.Guild, user, 0))
+	if !e.At.Equal(p.Until) || e.At.Before(before.Add(time.Hour)) || e.At.After(time.Now().Add(time.Hour)) {
+		t.Errorf("the job is for %v, the ban until %v", e.At, p.Until)
 	}
-	k := moderate.NewKeeper(o.Bot, o.Bus, bustest.Log(t), "gone", nil)
-	o.OK(k.Open(t.Context()))
-	now := time.Now()
-	for _, user := range []sandbox.ID{o.Member, o.OtherMod} {
-		until := now.Add(time.Hour)
-		o.OK(k.Plan(t.Context(), bus.Punishment{V: 1, Guild: o.GuildID(), User: bus.UserID(user), Op: "x", At: now.Add(-time.Hour), Until: until}))
-	}
-	o.OK(k.Forget(t.Context(), o.GuildID(), bus.UserID(o.OtherMod), now))
-	o.OK(k.Plan(t.Context(), bus.Punishment{V: 1, Guild: o.GuildID(), User: bus.UserID(o.Member), Op: "x", At: now.Add(-time.Hour), Until: now.Add(-time.Minute)}))
-	o.lifted(o.Member)
-	if !o.banned(o.OtherMod) {
-		t.Error("a ban for good was lifted")
+	o.OK(o.Discord.As(o.Owner).Unban(o.Guild, o.Member))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	gone := errors.New("the record is gone")
+	err = records.Watch(ctx, rec.Key, func(e bus.Entry[bus.Punishment], live bool) error {
+		if live || !e.Deleted {
+			return nil
+		}
+		return gone
+	})
+	if !errors.Is(err, gone) {
+		t.Errorf("somebody lifted the ban, and the record stays: %v", err)
 	}
 }
 

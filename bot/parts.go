@@ -53,7 +53,7 @@ func (t *Bot) assemble() error {
 	}
 	p := &parts{stored: guilds.NewReader(t.b, t.Self)}
 	t.parts = p
-	p.keeper = moderate.NewKeeper(t.bot, t.b, t.log, t.cfg.Instance, func(ctx context.Context) error { return t.router.Sweep(ctx) })
+	p.keeper = moderate.NewKeeper(moderate.KeeperConfig{Instance: t.cfg.Instance, Sweep: func(ctx context.Context) error { return t.router.Sweep(ctx) }}, t.b, t.log)
 	p.watchers = []watcher{{events: []string{"GUILD_BAN_REMOVE"}, handle: p.banRemoved}}
 	about := general.About{Version: t.cfg.Version, Instance: t.cfg.Instance, Since: time.Now(), Shards: t.Shards}
 	all := general.Commands(t.b, about, general.Stores{Access: func() *access.Store { return p.access }, Settings: func() *settings.Store { return p.settings }})

@@ -10,6 +10,6 @@ const (
 	JobBackupRestore   JobKind = "backup-restore"
 	JobBackupScheduled JobKind = "backup-scheduled" // makes a backup by a guild's schedule, and lets old ones go
 	JobMessagePrune    JobKind = "message-prune"
-	JobPunishmentEnd   JobKind = "punishment-end" // lifts a temporary punishment
+	JobPunishmentEnd   JobKind = "punishment-end" // lifts a ban whose time is over
 	JobIncidentUndo    JobKind = "incident-undo"
 )

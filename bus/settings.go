@@ -62,19 +62,6 @@ type CommandSet struct {
 	At    time.Time         `json:"at"`
 }
 
-// Punishment is something that ends by itself: at Until a ban is lifted; in GUARD under
-// temporary.<guild>.<user>.
-type Punishment struct {
-	V      int       `json:"v"`
-	Guild  GuildID   `json:"guild,string"`
-	User   UserID    `json:"user,string"`
-	By     UserID    `json:"by,string"`
-	Reason string    `json:"reason,omitempty"`
-	Op     string    `json:"op"`
-	At     time.Time `json:"at"`
-	Until  time.Time `json:"until"`
-}
-
 // PendingAct is what somebody was asked to confirm; in GUARD under pending.<guild>.<id>.
 // Whoever removes the record may carry it out, once.
 type PendingAct struct {
@@ -114,14 +101,6 @@ func CommandSets() Kept[CommandSet] {
 // CommandSetKey names an application's commands in a guild; 0 for those of all guilds.
 func CommandSetKey(app UserID, g GuildID) string { return join(app.String(), g.String()) }
 
-// Punishments holds what ends by itself, under VoiceKey's form: <guild>.<user>.
-func Punishments() Kept[Punishment] {
-	return Kept[Punishment]{bucket: bucketGuard, prefix: "temporary."}
-}
-
-// PunishmentKey names the punishment of a user.
-func PunishmentKey(g GuildID, u UserID) string { return join(g.String(), u.String()) }
-
 // PendingActs holds what waits for a confirmation, under PendingKey.
 func PendingActs() Kept[PendingAct] { return Kept[PendingAct]{bucket: bucketGuard, prefix: "pending."} }
 
@@ -131,7 +110,8 @@ func PendingKey(g GuildID, id string) string { return join(g.String(), id) }
 // Claims holds which interactions somebody deals with, under the interaction's id.
 func Claims() Kept[Claim] { return Kept[Claim]{bucket: bucketLeases, prefix: "claim."} }
 
-// DueLease is the right to end what is due; one process at a time looks.
+// DueLease is the right to submit what ends bans for a time, and to sweep; one process at a
+// time looks.
 func DueLease() LeaseKey { return LeaseKey{join(leaseBot, "due")} }
 
 // CreateFor writes a record that must not exist and that ends by itself after ttl, at

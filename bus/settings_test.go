@@ -13,11 +13,13 @@ func TestSettingsKeepTheirWireForm(t *testing.T) {
 	for name, v := range map[string]any{
 		"guild_settings": bus.GuildSettings{V: 1, LogChannel: "3", AlertChannel: "4", Language: "de", Quarantine: "5",
 			Exempt: []bus.Exemption{{Grantee: bus.Grantee{Role: "6"}, Kind: bus.ActionBan, Until: at, By: 2}}, By: 2, At: at},
-		"access":      bus.Access{V: 1, Disabled: true, Allow: []bus.Grantee{{Role: "6"}}, Deny: []bus.Grantee{{User: "7"}}, By: 2, At: at},
-		"command_set": bus.CommandSet{V: 1, Names: map[string]string{"ping": "9"}, Hash: "h", At: at},
-		"punishment":  bus.Punishment{V: 1, Guild: 1, User: 7, By: 2, Reason: "r", Op: "o", At: at, Until: at.Add(time.Hour)},
-		"pending_act": bus.PendingAct{V: 1, Command: "prune", Args: map[string]string{"limit": "5"}, By: 2, Until: at},
-		"claim":       bus.Claim{V: 1, Holder: "i"},
+		"access":          bus.Access{V: 1, Disabled: true, Allow: []bus.Grantee{{Role: "6"}}, Deny: []bus.Grantee{{User: "7"}}, By: 2, At: at},
+		"command_set":     bus.CommandSet{V: 1, Names: map[string]string{"ping": "9"}, Hash: "h", At: at},
+		"punishment":      bus.Punishment{V: 1, Guild: 1, User: 7, By: 2, Reason: "r", Op: "o", At: at, Until: at.Add(time.Hour), Job: "j"},
+		"punishment_args": bus.PunishmentArgs{User: 7, Op: "o"},
+		"punishment_done": bus.PunishmentDone{Result: bus.PunishmentLifted},
+		"pending_act":     bus.PendingAct{V: 1, Command: "prune", Args: map[string]string{"limit": "5"}, By: 2, Until: at},
+		"claim":           bus.Claim{V: 1, Holder: "i"},
 	} {
 		t.Run(name, func(t *testing.T) { checkGolden(t, name, v) })
 	}

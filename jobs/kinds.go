@@ -9,6 +9,7 @@ import (
 	"splashtail/jobs/backup/create"
 	"splashtail/jobs/engine"
 	"splashtail/jobs/prune"
+	"splashtail/jobs/punishment"
 	"splashtail/jobs/undo"
 	"splashtail/jobs/work"
 )
@@ -32,6 +33,11 @@ func Kinds(t Tools) []engine.Kind {
 		{
 			Name: bus.JobMessagePrune, Queue: bus.JobsMiddle, Sole: true, Deadline: 6 * time.Hour, Tries: 5, Keep: 7 * 24 * time.Hour,
 			Make: func() work.Work { return prune.New(t.Bot) },
+		},
+		{
+			// What Discord does not do is waited for without a failure; these tries are for the bus: a day, at ten minutes each.
+			Name: bus.JobPunishmentEnd, Queue: bus.JobsHigh, Tries: 150, Keep: 7 * 24 * time.Hour,
+			Make: func() work.Work { return punishment.New(t.Bot, t.Bus) },
 		},
 		{
 			Name: bus.JobIncidentUndo, Queue: guildQueue, Lane: guildLane, Sole: true, Deadline: 24 * time.Hour, Tries: 8,

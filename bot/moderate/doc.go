@@ -5,5 +5,6 @@
 // Nobody acts on who stands as high as they do, and the bot does not either.
 //
 // Read in this order: target.go (who may act on whom), punish.go (the commands), prune.go
-// (deleting messages), temporary.go (what ends by itself, also after a restart).
+// (deleting messages), temporary.go (what is meant for a time), due.go (how the component
+// jobs is asked to end it, also after a restart).
 package moderate
