@@ -192,7 +192,7 @@ func TestOwnGuildIsLeftAlone(t *testing.T) {
 		if e.Actor != x.app.ID || e.Action == 110 || e.Action == 74 {
 			continue // what messages bring about has no reason
 		}
-		if n++; e.Reason == "" {
+		if n++; e.Reason == "" && e.Action != 22 { // what stands there becomes the reason of a ban, which had none
 			t.Errorf("action %d has no reason", e.Action)
 		}
 	}
