@@ -225,7 +225,8 @@ func (e *Engine) count(ctx context.Context, actions []bus.Action, after guilds.M
 	return nil
 }
 
-func actionID(a bus.Action) string { return fmt.Sprintf("%d.%s", a.ID, a.Kind) }
+// actionID names an action among all of the stream: joins have ids of our own making, which two guilds can share.
+func actionID(a bus.Action) string { return fmt.Sprintf("%d.%d.%s", a.Guild, a.ID, a.Kind) }
 
 func (e *Engine) add(a bus.Action) []bus.LimitHit {
 	c := e.of(a.Guild)

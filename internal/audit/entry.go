@@ -154,7 +154,8 @@ func (e Entry) newTimeout() bool {
 // Join gives the action that a GUILD_MEMBER_ADD is. A join has no id of its own: the
 // member and the moment make one, so that the same join counts once.
 func Join(g bus.GuildID, user bus.UserID, joined time.Time) bus.Action {
-	return bus.Action{V: 1, ID: snowflake(joined, uint64(user)), Guild: g, Actor: user, Kind: bus.ActionMemberJoin,
+	// The whole id of the member is mixed: the last bits of many ids are the same.
+	return bus.Action{V: 1, ID: snowflake(joined, uint64(user)^uint64(user)>>22^uint64(user)>>44), Guild: g, Actor: user, Kind: bus.ActionMemberJoin,
 		Target: strconv.FormatUint(uint64(user), 10), At: joined.UTC()}
 }
 

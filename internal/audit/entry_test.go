@@ -84,3 +84,12 @@ func FuzzParseEntry(f *testing.F) {
 		}
 	})
 }
+
+// TestJoinsOfOneMomentAreToldApart, although the last bits of the members' ids are the same.
+func TestJoinsOfOneMomentAreToldApart(t *testing.T) {
+	at := time.UnixMilli(1_700_000_000_000)
+	a, b := Join(1, 1576367525719965697, at), Join(1, 1576367678426185729, at)
+	if a.ID == b.ID || Join(1, 1576367525719965697, at).ID != a.ID {
+		t.Errorf("ids %d and %d", a.ID, b.ID)
+	}
+}
