@@ -81,8 +81,8 @@ func (r *rig) serve() {
 			job = bus.Job{V: 1, ID: bus.NewJobID(time.Now()), Kind: s.Kind, Guild: s.Guild, Args: s.Args, State: bus.JobWaiting}
 			once[s.Key] = job
 		}
-		r.asked <- s
 		_, err := r.jobs.Put(ctx, bus.JobKey(job.Guild, job.ID), job)
+		r.asked <- s // behind the record: who waits for it may read that
 		return job, err
 	})
 	r.ok(err)
