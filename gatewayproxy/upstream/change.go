@@ -75,7 +75,30 @@ func (c *change) run(ctx context.Context) error {
 	if err := c.shown(ctx); err != nil {
 		return err
 	}
+	if err := c.caughtUp(ctx); err != nil {
+		return err
+	}
 	return c.turn(ctx, left)
+}
+
+// catchUpTimeout is how long the old sessions may be behind the beginning of the new ones.
+const catchUpTimeout = 30 * time.Second
+
+// caughtUp waits until the old sessions have stored an event that the new ones have, in every guild in which those have
+// any: what lies between an old session's place and the beginning of the new one comes from nobody else.
+func (c *change) caughtUp(ctx context.Context) error {
+	behind := 0
+	ok, err := c.await(ctx, catchUpTimeout, func() (bool, error) {
+		behind = 0
+		for _, sc := range c.scouts {
+			behind += sc.behind()
+		}
+		return behind == 0, nil
+	})
+	if err == nil && !ok {
+		err = fmt.Errorf("the old sessions are behind the new ones in %d servers", behind)
+	}
+	return err
 }
 
 // follow shows the scouts what the old sessions store.

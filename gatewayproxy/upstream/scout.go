@@ -212,6 +212,18 @@ func (c *scout) firstAhead() int64 {
 	return first
 }
 
+// behind counts the guilds of which the old sessions have stored nothing yet that this one has.
+func (c *scout) behind() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for guild, l := range c.lanes {
+		if guild != 0 && len(l.ahead) > 0 && !l.met {
+			n++
+		}
+	}
+	return n
+}
+
 // state says whether every guild was shown, and how many events of the old sessions the
 // new one has still to bring.
 func (c *scout) state() (shown bool, owed int, err error) {
