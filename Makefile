@@ -23,8 +23,8 @@ run: build ## Everything in one process, with stand-ins for Discord and Redis, a
 
 .PHONY: test
 test: test-deps ## Every test, with the race detector, end to end ones too
-	$(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v '/e2e$$')
-	$(GO) test -race -timeout 15m ./e2e
+	$(GO) test -race -timeout 15m $$($(GO) list ./... | grep -Ev '/(broker|gatewayproxy/upstream|e2e)$$')
+	$(GO) test -race -timeout 15m -p 1 ./broker ./gatewayproxy/upstream ./e2e
 
 .PHONY: test-deps
 test-deps: ## Install what the tests need beside Go (Debian as root), or say what is missing
