@@ -27,7 +27,7 @@ func PlaceJob(ctx context.Context, b *Bus, j Job) (holder *Delivery[JobItem], er
 
 // JobItemAt gives the item that lies under a job's subject, its own or that of another.
 func JobItemAt(ctx context.Context, b *Bus, j Job) (d Delivery[JobItem], there bool, err error) {
-	d, err = lastOf(ctx, b, jobRunAt(j))
+	d, err = Last(ctx, b, jobRunAt(j))
 	if IsCode(err, CodeNotFound) {
 		return d, false, nil
 	}

@@ -79,7 +79,7 @@ func (j *Jobs) withProgress(ctx context.Context, job Job) Job {
 	if job.State != JobRunning {
 		return job
 	}
-	if d, err := lastOf(ctx, j.b, jobProgress(job.Guild, job.ID)); err == nil && d.Value.Attempt == job.Attempt {
+	if d, err := Last(ctx, j.b, jobProgress(job.Guild, job.ID)); err == nil && d.Value.Attempt == job.Attempt {
 		job.Progress = d.Value.Step
 	}
 	return job

@@ -42,7 +42,7 @@ func StopJobTimer(ctx context.Context, b *Bus, t JobTimer) error {
 
 // JobTimerSet says whether a timer is there, and what it holds.
 func JobTimerSet(ctx context.Context, b *Bus, t JobTimer) (JobItem, bool, error) {
-	d, err := lastOf(ctx, b, filterOf[JobItem](streamJobsSched, jobTimerSubject(t.guild, t.name).name))
+	d, err := Last(ctx, b, filterOf[JobItem](streamJobsSched, jobTimerSubject(t.guild, t.name).name))
 	if IsCode(err, CodeNotFound) {
 		return JobItem{}, false, nil
 	}

@@ -88,26 +88,6 @@ func asError(err error) error {
 	return AsError(err)
 }
 
-// lastOf gives the newest message that is stored under the only subject of f; CodeNotFound when there is none.
-func lastOf[T any](ctx context.Context, b *Bus, f Filter[T]) (Delivery[T], error) {
-	ctx, cancel := bound(ctx, callTimeout)
-	defer cancel()
-	var d Delivery[T]
-	s, err := b.js.Stream(ctx, f.stream)
-	if err != nil {
-		return d, AsError(err)
-	}
-	m, err := s.GetLastMsgForSubject(ctx, f.patterns[0])
-	if err != nil {
-		return d, AsError(err)
-	}
-	d = Delivery[T]{Subject: m.Subject, Seq: m.Sequence, Time: m.Time}
-	if err := decodePayload(m.Subject, m.Header, m.Data, &d.Value); err != nil {
-		return d, Errorf(CodeInternal, "bad_payload", "what is stored under %s cannot be read: %w", m.Subject, err)
-	}
-	return d, nil
-}
-
 // deleteAt removes one message of the stream behind f. One that is gone already is no error.
 func deleteAt[T any](ctx context.Context, b *Bus, f Filter[T], seq uint64) error {
 	ctx, cancel := bound(ctx, callTimeout)
