@@ -367,27 +367,82 @@ func TestDrift(t *testing.T) {
 	}
 }
 
-// FuzzMake: no snapshots, however broken, make the planner panic, and every plan is written and read as it is.
+// FuzzMake: no snapshots, however broken, and no rights make the planner panic; every plan is written and read as it is, is
+// no drift of itself, and deletes nothing where nothing may be deleted.
 func FuzzMake(f *testing.F) {
-	for seed := range uint64(4) {
+	for seed := range uint64(24) {
 		g := newMaker(seed)
 		saved := g.guild(true)
-		f.Add(string(canonical(saved)), string(canonical(g.wreck(saved))), seed%2 == 0)
+		live := g.wreck(saved)
+		if len(saved.Channels) > 0 {
+			c := saved.Channels[len(saved.Channels)-1]
+			saved.Threads = []model.Thread{{ID: "4000", Type: model.TypePrivateThread, Parent: c.ID, Name: "a"}, {ID: "4001", Parent: "4002", Name: "b"}}
+			for _, tag := range c.Tags {
+				saved.Threads[0].Tags = append(saved.Threads[0].Tags, tag.ID)
+			}
+		}
+		if seed%4 == 3 {
+			weaken(g, &live)
+		}
+		few := uint8(0)
+		if seed%4 == 2 {
+			few = 1 + uint8(g.IntN(4))
+		}
+		f.Add(string(canonical(saved)), string(canonical(live)), seed%2 == 0, few, uint64(allPermissions))
+		if seed%6 == 5 {
+			f.Add(string(canonical(saved)), string(canonical(live)), seed%2 == 0, few, g.Uint64()&allPermissions&^administrator)
+		}
 	}
-	f.Fuzz(func(t *testing.T, saved, live string, exact bool) {
-		in := Input{Options: Options{Mode: Merge}, Rights: Rights{Permissions: allPermissions, Owner: true}}
+	f.Fuzz(func(t *testing.T, saved, live string, exact bool, few uint8, rights uint64) {
+		in := Input{Options: Options{Mode: Merge}, Complete: few%2 == 0, Now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 		if exact {
 			in.Options.Mode = Exact
 		}
 		if json.Unmarshal([]byte(saved), &in.Saved) != nil || json.Unmarshal([]byte(live), &in.Live) != nil {
 			return
 		}
-		p, err := Make(in)
-		if err != nil {
-			return
+		if few > 0 {
+			n := int(few)
+			in.Limits = &Limits{Roles: n, Channels: n, PerCategory: n, Emojis: n, Stickers: n, Sounds: n, Bitrate: 64_000, Webhooks: n, Events: n, Tags: n}
 		}
-		if p.Hash() == "" {
-			t.Error("no hash")
+		in.Rights = Rights{User: botUser, Permissions: rights, Top: in.Live.About.GuildID}
+		if all, err := RightsOf(in.Live, botUser, []model.ID{"600"}); err == nil && rights == allPermissions {
+			in.Rights = all
 		}
+		in.Messages = map[model.ID]int{}
+		for _, c := range in.Saved.Channels {
+			in.Messages[c.ID] = 1
+		}
+		for _, c := range in.Saved.Threads {
+			in.Messages[c.ID] = 2
+		}
+		checkPlan(t, in)
 	})
+}
+
+func checkPlan(t *testing.T, in Input) {
+	t.Helper()
+	p, err := Make(in)
+	if err != nil {
+		return
+	}
+	var b strings.Builder
+	if err := p.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Read(strings.NewReader(b.String()))
+	if err != nil || again.Hash() != p.Hash() || p.Hash() == "" {
+		t.Fatalf("what was written has the hash %q, not %q (%v)", again.Hash(), p.Hash(), err)
+	}
+	if d := Drift(again, in.Live); len(d) > 0 {
+		t.Errorf("nothing changed, told %v", d)
+	}
+	if in.Options.Mode == Merge && p.Destructive() {
+		t.Errorf("merging deletes: %s", lines(p))
+	}
+	for _, s := range p.Steps {
+		if _, err := s.Values(func(ref model.ID) (model.ID, bool) { return ref[1:], len(ref)%2 == 0 }); err != nil || s.Line == "" || s.Key() == "" {
+			t.Errorf("step %+v: %v", s, err)
+		}
+	}
 }
