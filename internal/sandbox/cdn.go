@@ -23,8 +23,9 @@ const signedFor = 24 * time.Hour
 // cdn gives out and checks the URLs of files. Pictures, emojis, stickers and sounds are public under the paths that they have
 // at Discord; attachments need a signature.
 type cdn struct {
-	base string // without a slash at the end; empty until a listener or a request names it
-	key  []byte
+	base  string // without a slash at the end; empty until a listener or a request names it
+	key   []byte
+	ahead time.Duration // see AgeFiles
 }
 
 func newCDN(base string) *cdn {
@@ -39,6 +40,14 @@ func (d *Discord) CDNURL() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.cdn.url()
+}
+
+// AgeFiles lets time pass for the URLs of attachments, and for nothing else: those that were given out run out so much earlier,
+// and what is signed from now on is good for a day again.
+func (d *Discord) AgeFiles(by time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cdn.ahead += by
 }
 
 func (c *cdn) url() string {
@@ -58,7 +67,7 @@ func (c *cdn) learn(host string) {
 // sign gives the URL of an attachment, good until a day from now. The time is cut to the hour, so that two message objects
 // of the same hour have the same URLs.
 func (c *cdn) sign(path string, now time.Time) string {
-	from := now.Truncate(time.Hour)
+	from := now.Add(c.ahead).Truncate(time.Hour)
 	ex, is := strconv.FormatInt(from.Add(signedFor).Unix(), 16), strconv.FormatInt(from.Unix(), 16)
 	escaped := (&url.URL{Path: path}).EscapedPath()
 	return fmt.Sprintf("%s%s?ex=%s&is=%s&hm=%s&", c.url(), escaped, ex, is, c.mac(path, ex, is))
@@ -74,7 +83,7 @@ func (c *cdn) mac(path, ex, is string) string {
 func (c *cdn) signed(path string, q url.Values, now time.Time) bool {
 	ex, is := q.Get("ex"), q.Get("is")
 	until, err := strconv.ParseInt(ex, 16, 64)
-	return err == nil && now.Unix() < until && hmac.Equal([]byte(q.Get("hm")), []byte(c.mac(path, ex, is)))
+	return err == nil && now.Add(c.ahead).Unix() < until && hmac.Equal([]byte(q.Get("hm")), []byte(c.mac(path, ex, is)))
 }
 
 // cdnRoutes are the one row for files, which no path below /api matches but isCDN does, and the one for their URLs.
@@ -135,12 +144,17 @@ func isCDN(r *http.Request) bool {
 // fileNotFound is the CDN's no. Its real body is no JSON; nobody should read it.
 func fileNotFound() *apiError { return fail(http.StatusNotFound, 0, "404: Not Found") }
 
+// contentGone is the CDN's no to a URL whose signature has run out or is not its own.
+func contentGone() *apiError {
+	return fail(http.StatusNotFound, 0, "This content is no longer available.")
+}
+
 // getFile serves one file as it was uploaded; the ending of the path does not convert it, as it would at Discord.
 func getFile(c *call) (any, *apiError) {
 	parts := strings.Split(strings.TrimPrefix(c.path, "/"), "/")
 	if parts[0] == "attachments" || parts[0] == givenFolder {
 		if !c.d.cdn.signed(c.path, c.query, c.now) {
-			return nil, fileNotFound()
+			return nil, contentGone()
 		}
 		if parts[0] == givenFolder {
 			return asFile(c.d.givenAt(c.path))

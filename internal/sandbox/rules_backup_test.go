@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -382,6 +383,15 @@ func TestFilesExpire(t *testing.T) {
 		fresh := strings.Split(strings.Split(got.Body, `"refreshed":"`)[1], `"`)[0]
 		if fresh = strings.ReplaceAll(fresh, `\u0026`, "&"); !good(fresh) {
 			t.Errorf("renewed: %s", got.Body)
+		}
+		w.AgeFiles(24 * time.Hour)
+		if good(fresh) || !good(w.cdn.sign(path, time.Now())) {
+			t.Error("after a day an old URL is good, or a new one is not")
+		}
+		srv := httptest.NewRecorder()
+		w.ServeHTTP(srv, httptest.NewRequest("GET", fresh, nil))
+		if srv.Code != 404 || !strings.Contains(srv.Body.String(), "This content is no longer available.") {
+			t.Errorf("an old URL: %d %s", srv.Code, srv.Body)
 		}
 		if got := w.do(request{method: "POST", path: "/attachments/refresh-urls", body: `{"attachment_urls":["http://x/"]}`}); got.Status != 400 {
 			t.Errorf("renewed what is none: %d", got.Status)

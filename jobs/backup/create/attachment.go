@@ -29,7 +29,8 @@ type attachments struct {
 	ctx   context.Context
 	place model.ID
 	chunk *chunk
-	left  int64 // bytes
+	left  int64    // bytes
+	again model.ID // the message that was read again last, for addresses
 }
 
 // of gives what write asks for.
@@ -62,33 +63,56 @@ func (f *attachments) one(w *archive.Writer, m *wireMessage, i int, a *model.Att
 	case a.Size < 0 || a.Size > f.left:
 		return fmt.Sprintf("the %d bytes that all files of a backup may have here are used up", f.k.lim.Attachments), nil
 	}
+	s := source{address: m.Attachments[i].URL, declared: a.ContentType, most: a.Size}
+	s.renew = func() (string, string, error) { return f.renew(m, i) }
+	if expired(s.address, f.k.t.Now()) {
+		if s.address, why, err = s.renew(); err != nil || why != "" {
+			return why, err
+		}
+	}
 	f.left -= a.Size
-	declared := a.Size
-	return f.k.files.get(f.ctx, f.address(m, i), a.ContentType, declared, func(r io.Reader) error {
+	return f.k.files.get(f.ctx, s, func(r io.Reader) error {
 		var err error
-		a.File, a.Size, err = w.File(r, max(declared, 1))
+		a.File, a.Size, err = w.File(r, max(s.most, 1))
 		return err
 	})
 }
 
-// address is where a file is. Discord's addresses are good for a day; after that the message has new ones.
-func (f *attachments) address(m *wireMessage, i int) string {
-	old := m.Attachments[i]
-	if !expired(old.URL, f.k.t.Now()) {
-		return old.URL
+// renew gives the address that a file has now. Discord's addresses are good for a day; the message, read again, has new ones
+// for all of its files. why says that there is none.
+func (f *attachments) renew(m *wireMessage, i int) (address, why string, err error) {
+	if f.again == m.ID {
+		if address = m.Attachments[i].URL; address == "" {
+			why = "its message is there, but it was taken out of it"
+		}
+		return address, why, nil
 	}
-	var again wireMessage
-	err := call(f.ctx, func(ctx context.Context) error {
-		return f.k.t.Bot.ReadMessage(ctx, string(f.place), string(m.ID), &again)
+	f.again = m.ID
+	var now wireMessage
+	err = call(f.ctx, func(ctx context.Context) error {
+		return f.k.t.Bot.ReadMessage(ctx, string(f.place), string(m.ID), &now)
 	})
-	if err == nil {
-		for _, a := range again.Attachments {
-			if a.ID == old.ID {
-				m.Attachments[i].URL = a.URL
-			}
+	if why, ok := refusal(err); ok {
+		f.again = "" // the next file has the same reason
+		return "", "its message cannot be read again: " + why, nil
+	}
+	if err != nil {
+		return "", "", err
+	}
+	for j := range m.Attachments {
+		m.Attachments[j].URL = now.addressOf(m.Attachments[j].ID)
+	}
+	return f.renew(m, i)
+}
+
+// addressOf is where the file with an id is; empty when the message has no such file.
+func (w *wireMessage) addressOf(id model.ID) string {
+	for _, a := range w.Attachments {
+		if a.ID == id {
+			return a.URL
 		}
 	}
-	return m.Attachments[i].URL // when there is none, the CDN's no is the reason
+	return ""
 }
 
 // expired says whether a signed address is not good any more, or soon.

@@ -10,6 +10,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -34,15 +35,24 @@ type fetcher struct {
 
 func newFetcher(cdn *discord.CDN) *fetcher { return &fetcher{cdn: cdn} }
 
-// get hands a file of at most so many bytes to use, which may be called again with another download. declared is the
-// Content-Type that the file should have, empty when nothing is known. why says what went wrong with the file; err is what
-// use or ctx failed with.
-func (f *fetcher) get(ctx context.Context, address, declared string, most int64, use func(io.Reader) error) (why string, err error) {
+// source is where a file is, and what is known of it.
+type source struct {
+	address  string
+	declared string // the Content-Type that it should have; empty: nothing is known
+	most     int64  // bytes
+	// renew gives another address when the host says that it has no such file, or why there is none. It is asked once; nil: the
+	// address does not change.
+	renew func() (address, why string, err error)
+}
+
+// get hands a file to use, which may be called again with another download. why says what went wrong with the file; err is
+// what use, renew or ctx failed with.
+func (f *fetcher) get(ctx context.Context, s source, use func(io.Reader) error) (why string, err error) {
 	for try := 1; ; try++ {
 		if f.strikes.Load() >= maxStrikes {
 			return "Discord's file host failed too often in a row; no more files were asked for", nil
 		}
-		err := f.once(ctx, address, declared, most, use)
+		err := f.once(ctx, s, use)
 		var fault *discord.CDNError
 		switch {
 		case err == nil:
@@ -51,12 +61,15 @@ func (f *fetcher) get(ctx context.Context, address, declared string, most int64,
 		case ctx.Err() != nil:
 			return "", ctx.Err()
 		case errors.Is(err, archive.ErrLimit):
-			return fmt.Sprintf("it is larger than %d bytes", most), nil
+			return fmt.Sprintf("it is larger than %d bytes", s.most), nil
 		case !errors.As(err, &fault):
 			return "", err
 		case !fault.Again():
 			f.strikes.Store(0)
-			return fault.Why, nil
+			if why, err := s.elsewhere(fault); why != "" || err != nil {
+				return why, err
+			}
+			continue
 		}
 		f.strikes.Add(1)
 		if try == fetchTries {
@@ -68,13 +81,32 @@ func (f *fetcher) get(ctx context.Context, address, declared string, most int64,
 	}
 }
 
-func (f *fetcher) once(ctx context.Context, address, declared string, most int64, use func(io.Reader) error) error {
-	d, err := f.cdn.Open(ctx, address, most)
+// elsewhere takes another address of a file that the host does not give out; why says that there is none.
+func (s *source) elsewhere(fault *discord.CDNError) (why string, err error) {
+	if s.renew == nil || fault.Status != http.StatusNotFound && fault.Status != http.StatusForbidden {
+		return fault.Why, nil
+	}
+	address, why, err := s.renew()
+	s.renew = nil
+	switch {
+	case err != nil:
+		return "", err
+	case why != "":
+		return fault.Why + ", and there is no other address: " + why, nil
+	case address == s.address:
+		return fault.Why, nil
+	}
+	s.address = address
+	return "", nil
+}
+
+func (f *fetcher) once(ctx context.Context, s source, use func(io.Reader) error) error {
+	d, err := f.cdn.Open(ctx, s.address, s.most)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	if webPage(d.Type) && !webPage(declared) {
+	if webPage(d.Type) && !webPage(s.declared) {
 		return &discord.CDNError{Reason: discord.CDNRefused, Why: "Discord's file host sent a web page in its place"}
 	}
 	return use(d)
@@ -82,7 +114,7 @@ func (f *fetcher) once(ctx context.Context, address, declared string, most int64
 
 // small gets a small file whole, if its first bytes are those of the kind that it should be.
 func (f *fetcher) small(ctx context.Context, address string, most int64, good func([]byte) string) (data []byte, why string, err error) {
-	why, err = f.get(ctx, address, "", most, func(r io.Reader) error {
+	why, err = f.get(ctx, source{address: address, most: most}, func(r io.Reader) error {
 		var err error
 		data, err = io.ReadAll(r)
 		return err
