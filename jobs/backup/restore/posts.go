@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"unicode/utf8"
 
 	"splashtail/jobs/backup/model"
 )
@@ -45,22 +44,7 @@ func postsOf(m model.Message, upload int64) []post {
 		return nil
 	}
 	p := post{of: m.ID, name: username(m.Author), avatar: avatar(m.Author), flags: m.Flags&flagNoEmbeds | flagSilent}
-	text, files := m.Content, []model.Attachment{}
-	for _, s := range m.Stickers {
-		text = line(text, fmt.Sprintf("-# [sticker: %s]", s.Name))
-	}
-	for _, a := range m.Attachments {
-		switch {
-		case a.File == "" && a.Skipped != "":
-			text = line(text, fmt.Sprintf("-# [file %s is not in the backup: %s]", a.Name, a.Skipped))
-		case a.File == "":
-			text = line(text, fmt.Sprintf("-# [file %s is not in the backup]", a.Name))
-		case a.Size > upload:
-			text = line(text, fmt.Sprintf("-# [file %s is larger than Discord takes here]", a.Name))
-		default:
-			files = append(files, a)
-		}
-	}
+	text, files := textOf(m, upload)
 	if m.Reply != nil && m.Type == 19 {
 		p.reply = m.Reply.Message
 	}
@@ -100,15 +84,40 @@ func postsOf(m model.Message, upload int64) []post {
 	return out
 }
 
+// textOf is the text of a message with a line for all that cannot be sent again, and the files that can. A message of a
+// stranger's backup may have many thousands of both, so the lines are put together once.
+func textOf(m model.Message, upload int64) (text string, files []model.Attachment) {
+	var lines []string
+	if m.Content != "" {
+		lines = append(lines, m.Content)
+	}
+	for _, s := range m.Stickers {
+		lines = append(lines, fmt.Sprintf("-# [sticker: %s]", s.Name))
+	}
+	for _, a := range m.Attachments {
+		switch {
+		case a.File == "" && a.Skipped != "":
+			lines = append(lines, fmt.Sprintf("-# [file %s is not in the backup: %s]", a.Name, a.Skipped))
+		case a.File == "":
+			lines = append(lines, fmt.Sprintf("-# [file %s is not in the backup]", a.Name))
+		case a.Size > upload:
+			lines = append(lines, fmt.Sprintf("-# [file %s is larger than Discord takes here]", a.Name))
+		default:
+			files = append(files, a)
+		}
+	}
+	return strings.Join(lines, "\n"), files
+}
+
 // replyRoom is kept free for the line that says what a message answers.
 const replyRoom = 120
 
-func line(text, more string) string {
-	if text == "" {
-		return more
-	}
-	return text + "\n" + more
-}
+// Words that Discord refuses in a webhook's name, and the form of a picture's hash.
+var (
+	discordWord = regexp.MustCompile(`(?i)discord`)
+	clydeWord   = regexp.MustCompile(`(?i)clyde`)
+	avatarHash  = regexp.MustCompile(`^[0-9a-z_]+$`)
+)
 
 // username is a name that a webhook may use: 1 to 80 characters, without the words that Discord refuses.
 func username(a model.Author) string {
@@ -116,8 +125,8 @@ func username(a model.Author) string {
 	if a.GlobalName != nil && *a.GlobalName != "" {
 		name = *a.GlobalName
 	}
-	name = regexp.MustCompile(`(?i)discord`).ReplaceAllString(name, "disc0rd")
-	name = regexp.MustCompile(`(?i)clyde`).ReplaceAllString(name, "c1yde")
+	name = discordWord.ReplaceAllString(name, "disc0rd")
+	name = clydeWord.ReplaceAllString(name, "c1yde")
 	name = strings.Join(strings.Fields(name), " ")
 	if r := []rune(name); len(r) > maxUsername {
 		name = strings.TrimSpace(string(r[:maxUsername]))
@@ -127,7 +136,7 @@ func username(a model.Author) string {
 
 // avatar is the address of an author's picture on Discord's own hosts.
 func avatar(a model.Author) string {
-	if a.Avatar == nil || *a.Avatar == "" || !regexp.MustCompile(`^[0-9a-z_]+$`).MatchString(*a.Avatar) {
+	if a.Avatar == nil || *a.Avatar == "" || !avatarHash.MatchString(*a.Avatar) {
 		return ""
 	}
 	return fmt.Sprintf("https://cdn.discordapp.com/avatars/%s/%s.png", a.ID, *a.Avatar)
@@ -138,10 +147,10 @@ func avatar(a model.Author) string {
 func split(text string, most int) []string {
 	var pieces []string
 	for text = strings.TrimSpace(text); text != ""; {
-		if utf8.RuneCountInString(text) <= most {
+		cut := runes(text, most)
+		if cut == len(text) {
 			return append(pieces, text)
 		}
-		cut := runes(text, most)
 		for _, at := range []string{"\n", " "} {
 			if i := strings.LastIndex(text[:cut], at); i > cut/2 {
 				cut = i

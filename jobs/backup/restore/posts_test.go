@@ -3,6 +3,7 @@ package restore
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -79,16 +80,71 @@ func TestPosts(t *testing.T) {
 
 func avatarURL(a model.Author) string { return avatar(a) }
 
-// FuzzPosts: no message makes it panic, and every piece fits.
+// FuzzPosts: no message makes it panic, every piece fits and says something, and nothing is lost or said twice.
 func FuzzPosts(f *testing.F) {
-	f.Add("hello", "Ana", "a", int64(5), 0)
-	f.Fuzz(func(t *testing.T, content, name, sticker string, size int64, kind int) {
-		m := model.Message{Type: kind, Content: content, Author: model.Author{Name: name}, Stickers: []model.MessageSticker{{Name: sticker}},
-			Attachments: []model.Attachment{{Name: name, Size: size, File: "k"}, {Name: sticker, Size: size, File: "k"}}}
-		for _, p := range postsOf(m, 10<<20) {
-			if utf8.RuneCountInString(p.content) > maxContent || len(p.files) > maxFiles || utf8.RuneCountInString(p.name) > maxUsername {
-				t.Errorf("does not fit: %+v", p)
-			}
+	f.Add("hello", "Ana", "a", "", "a_1f", "[{}]", int64(5), 0, uint8(1))
+	f.Add(strings.Repeat("a b\n", 900), "Discord", "", "gone", "..", "{", int64(11<<20), 19, uint8(23))
+	f.Add(strings.Repeat("ä😀", 1001)+"\n", " \n", "x\ny", "", "", "["+strings.Repeat("{},", 11)+"{}]", int64(9<<20), 20, uint8(30))
+	f.Add("", "", "", "", "", "", int64(-1), 23, uint8(12))
+	f.Add("\xff\u2028 \u00a0", "\x00", strings.Repeat("s", 2100), strings.Repeat("w", 5000), "A", "null", int64(1)<<62, 19, uint8(2))
+	f.Add("joined", "Ana", "", "", "", "", int64(0), 7, uint8(0))
+	f.Fuzz(func(t *testing.T, content, name, sticker, skipped, avatar, embeds string, size int64, kind int, count uint8) {
+		m := model.Message{Type: kind, Content: content, Author: model.Author{Name: sticker, GlobalName: &name, Avatar: &avatar},
+			Embeds: json.RawMessage(embeds), Reply: &model.Reply{Message: "5"}, Stickers: []model.MessageSticker{{Name: sticker}}}
+		for i := range int(count) {
+			m.Attachments = append(m.Attachments, model.Attachment{Name: name, Size: size * int64(i%3), File: []model.FileKey{"k", "k", ""}[i%3], Skipped: skipped})
 		}
+		checkPosts(t, m, postsOf(m, 10<<20))
 	})
+}
+
+func checkPosts(t *testing.T, m model.Message, posts []post) {
+	t.Helper()
+	plain := func(s string) string { return strings.Join(strings.Fields(s), "") }
+	var text strings.Builder
+	files, embeds := 0, 0
+	for i, p := range posts {
+		n, most := utf8.RuneCountInString(p.content), maxContent
+		if p.reply != "" {
+			most -= replyRoom
+		}
+		if n > most || len(p.files) > maxFiles || utf8.RuneCountInString(p.name) > maxUsername || p.name == "" || n == 0 && len(p.files) == 0 && p.embeds == nil {
+			t.Errorf("piece %d does not fit: %+v", i, p)
+		}
+		if p.first != (i == 0) || p.reply != "" && (i > 0 || m.Type != 19) {
+			t.Errorf("piece %d: first %v, reply %q", i, p.first, p.reply)
+		}
+		var list []json.RawMessage
+		if p.embeds != nil && (json.Unmarshal(p.embeds, &list) != nil || len(list) == 0 || len(list) > maxEmbeds) {
+			t.Errorf("piece %d: embeds %s", i, p.embeds)
+		}
+		text.WriteString(p.content)
+		files, embeds = files+len(p.files), embeds+len(list)
+	}
+	if len(posts) == 0 && m.Type != 0 && m.Type != 19 {
+		return
+	}
+	want, sent := textOf(m, 10<<20)
+	if plain(text.String()) != plain(want) || files != len(sent) || embeds > maxEmbeds {
+		t.Errorf("%.200q with %d files became %.200q with %d, and %d embeds", want, len(sent), text.String(), files, embeds)
+	}
+}
+
+// TestPostsOfAHugeMessage: a message as large as an archive holds, made of the smallest pieces, is split in one go: with
+// sixteen times the pieces it takes no more memory for each.
+func TestPostsOfAHugeMessage(t *testing.T) {
+	allocated := func(n int) float64 {
+		m := model.Message{Stickers: make([]model.MessageSticker, n)}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		posts := postsOf(m, 10<<20)
+		runtime.ReadMemStats(&after)
+		if len(posts) < n*len("-# [sticker: ]")/maxContent {
+			t.Errorf("%d pieces", len(posts))
+		}
+		return float64(after.TotalAlloc-before.TotalAlloc) / float64(n)
+	}
+	if few, many := allocated(1000), allocated(16_000); many > 3*few {
+		t.Errorf("%.0f bytes for each of 1000 stickers, %.0f for each of 16,000", few, many)
+	}
 }
