@@ -41,8 +41,9 @@ func (x *run) file(key model.FileKey) ([]byte, error) {
 	return data, nil
 }
 
-// withFiles puts the bytes of pictures where their keys stand. One that the backup has not got is left out.
-func (x *run) withFiles(c discord.Changes) discord.Changes {
+// withFiles puts the bytes of pictures where their keys stand. One that the backup has not got is left out and
+// named among what the step lacks.
+func (x *run) withFiles(c discord.Changes, lacks *[]string) discord.Changes {
 	for _, key := range []string{"icon", "splash", "banner", "discovery_splash", "avatar", "image"} {
 		name, ok := c[key].(string)
 		if !ok || name == "" {
@@ -51,7 +52,7 @@ func (x *run) withFiles(c discord.Changes) discord.Changes {
 		data, err := x.file(model.FileKey(name))
 		if err != nil {
 			delete(c, key)
-			x.lacks = append(x.lacks, fmt.Sprintf("without its %s: %v", strings.ReplaceAll(key, "_", " "), err))
+			*lacks = append(*lacks, fmt.Sprintf("without its %s: %v", strings.ReplaceAll(key, "_", " "), err))
 			continue
 		}
 		c[key] = discord.Picture(data)

@@ -15,7 +15,7 @@ import (
 
 // create makes a thing exactly once, as far as Discord lets us see: the intent is noted first; where there was one before,
 // or no answer came, the thing is looked for before it is made.
-func (x *run) create(ctx context.Context, s plan.Step, v map[string]any) (result, error) {
+func (x *run) create(ctx context.Context, s plan.Step, v map[string]any, lacks *[]string) (result, error) {
 	for kind, of := range map[plan.Kind]string{plan.Thread: "parent_id", plan.Webhook: "channel_id"} {
 		if s.Kind == kind && textIn(v[of]) == "" {
 			return result{Failed: "its channel could not be made"}, nil
@@ -38,7 +38,8 @@ func (x *run) create(ctx context.Context, s plan.Step, v map[string]any) (result
 	for try := 1; ; try++ {
 		var id string
 		err := x.call(ctx, func(ctx context.Context) (err error) {
-			id, err = x.make(ctx, s, maps.Clone(v))
+			*lacks = nil // of an earlier try
+			id, err = x.make(ctx, s, maps.Clone(v), lacks)
 			return err
 		})
 		if err == nil || !unsure(ctx, err) {
@@ -71,14 +72,14 @@ func unsure(ctx context.Context, err error) bool {
 }
 
 // make sends the one request that makes a thing, and gives its id.
-func (x *run) make(ctx context.Context, s plan.Step, v map[string]any) (string, error) {
+func (x *run) make(ctx context.Context, s plan.Step, v map[string]any, lacks *[]string) (string, error) {
 	b, why := x.Bot, x.reason(s)
 	if s.Kind == plan.Thread {
 		return x.makeThread(ctx, s, v)
 	}
 	file, _ := v["file"].(string)
 	delete(v, "file")
-	c := x.withFiles(discord.Changes(v))
+	c := x.withFiles(discord.Changes(v), lacks)
 	var data []byte
 	if file != "" {
 		var err error

@@ -13,7 +13,7 @@
 // What cannot be done is written down and left out; only a fault of Discord or of the network ends an attempt. The pace is
 // Discord's: its limits are waited for, and nothing else (call.go).
 //
-// Read first: restorer.go, then step.go. posts.go decides how a message looks when somebody else writes it.
+// Read first: restorer.go, then lanes.go (what goes at the same time) and step.go. posts.go decides how a message looks when somebody else writes it.
 package restore
 
 import (

@@ -33,9 +33,11 @@ func (x *run) find(ctx context.Context, s plan.Step, v map[string]any) (string, 
 		return "", err
 	}
 	want := fingerprint(s.Kind, v)
+	x.mu.Lock()
 	list = slices.DeleteFunc(list, func(t thing) bool {
 		return x.before[s.Kind][t.ID] || x.taken[t.ID] || t.fingerprint(s.Kind) != want
 	})
+	x.mu.Unlock()
 	if len(list) == 0 {
 		return "", nil
 	}

@@ -24,14 +24,29 @@ func (x *run) hookName() string {
 
 // hookOf gives the webhook of a channel: the one that an earlier attempt made, or a new one.
 func (x *run) hookOf(ctx context.Context, channel string) (*hook, error) {
-	if h := x.hooks[channel]; h != nil {
-		return h, nil
+	x.mu.Lock()
+	known := x.hooks[channel]
+	x.mu.Unlock()
+	if known != nil {
+		return known, nil
 	}
 	h, err := x.findHook(ctx, channel)
-	if err != nil || h != nil {
-		x.hooks[channel] = h
-		return h, err
+	if err != nil {
+		return nil, err
 	}
+	if h == nil {
+		if h, err = x.makeHook(ctx, channel); err != nil {
+			return nil, err
+		}
+	}
+	x.mu.Lock()
+	x.hooks[channel] = h
+	x.mu.Unlock()
+	return h, nil
+}
+
+// makeHook makes the webhook of a channel.
+func (x *run) makeHook(ctx context.Context, channel string) (h *hook, err error) {
 	err = x.call(ctx, func(ctx context.Context) error {
 		w, err := x.Bot.CreateWebhook(ctx, channel, x.hookName(), "Restore of messages · op="+x.Job().Operation("hook/"+channel))
 		if err == nil {
@@ -47,13 +62,21 @@ func (x *run) hookOf(ctx context.Context, channel string) (*hook, error) {
 		if lookErr != nil || found == nil {
 			return nil, err
 		}
-		h, err = found, nil
+		return found, nil
 	}
-	if err != nil {
-		return nil, err
+	return h, err
+}
+
+// replace forgets a webhook that somebody deleted; false when that was one that replaced another already.
+func (x *run) replace(channel string, h *hook) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.hooks[channel] != h || x.tries[h.id] {
+		return false
 	}
-	x.hooks[channel] = h
-	return h, nil
+	x.tries[h.id] = true
+	delete(x.hooks, channel)
+	return true
 }
 
 // findHook looks for this restore's webhook in a channel; nil when there is none.
@@ -131,9 +154,8 @@ func (x *run) post(ctx context.Context, channel, thread string, p post, more dis
 		switch {
 		case !refused:
 			return posted, left, err
-		case discord.HasCode(err, discord.CodeUnknownWebhook) && x.hooks[channel] == h && !x.tries[h.id]:
-			x.tries[h.id] = true // somebody deleted it: one more
-			delete(x.hooks, channel)
+		case discord.HasCode(err, discord.CodeUnknownWebhook) && x.replace(channel, h):
+			// Somebody deleted it: one more.
 		case p.embeds != nil:
 			p.embeds = nil
 			left += "; without embeds: " + why

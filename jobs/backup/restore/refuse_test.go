@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -140,7 +141,8 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
-// TestCancelStopsWithinOneCall: after a cancel nothing more is sent, and the outcome says what was changed (acceptance 28, 45).
+// TestCancelStopsWithinOneCall: after a cancel no lane sends more than the call that it has in hand, and the outcome says what
+// was changed (acceptance 28, 45).
 func TestCancelStopsWithinOneCall(t *testing.T) {
 	x := newRig(t, sandbox.Administrator)
 	done, _ := x.planned(savedGuild(x), bus.PlanArgs{})
@@ -149,12 +151,13 @@ func TestCancelStopsWithinOneCall(t *testing.T) {
 	defer cancel()
 	requests := 0
 	x.kill.cancel, x.kill.at = func() {}, -1
-	stop := &stopping{jobRun: r, at: 12, cancel: func() { requests = len(x.Requests(0, 100_000)); cancel() }}
+	stop := &stopping{jobRun: r, cancel: func() { requests = len(x.Requests(0, 100_000)); cancel() }}
+	stop.left.Store(12)
 	err := (&Restorer{Tools: x.tools, Args: bus.RestoreArgs{Plan: "planjob", Hash: done.Hash}}).Run(ctx, stop)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("have %v", err)
 	}
-	if more := len(x.Requests(0, 100_000)) - requests; more > 1 {
+	if more := len(x.Requests(0, 100_000)) - requests; more > serverLanes {
 		t.Errorf("%d requests after the cancel", more)
 	}
 	out, ok := r.out.(bus.RestoreDone)
@@ -163,15 +166,19 @@ func TestCancelStopsWithinOneCall(t *testing.T) {
 	}
 }
 
+// serverLanes is how many calls are on their way at most before words are written: roles, emojis, stickers, sounds, bans,
+// members, and all else.
+const serverLanes = 7
+
 // stopping cancels at one of its notes.
 type stopping struct {
 	*jobRun
-	at     int
+	left   atomic.Int64
 	cancel func()
 }
 
 func (s *stopping) Note(ctx context.Context, key string, v any) error {
-	if s.at--; s.at == 0 {
+	if s.left.Add(-1) == 0 {
 		s.cancel()
 	}
 	return s.jobRun.Note(ctx, key, v)

@@ -36,6 +36,18 @@ func (p *report) did(s plan.Step) {
 	}
 }
 
+// take notes what came of a step.
+func (p *report) take(s plan.Step, res result) {
+	for _, l := range res.Left {
+		p.leave(l)
+	}
+	if res.Failed != "" {
+		p.fail(s.Line + ": " + res.Failed)
+		return
+	}
+	p.did(s)
+}
+
 // fail notes what was planned and could not be done.
 func (p *report) fail(line string) {
 	p.fails = append(p.fails, line)
@@ -84,7 +96,7 @@ func (p *report) text(total int, end error) string {
 
 // finish tells how a restore ended, also one that was cancelled; after another worker has taken it over it says nothing.
 func (x *run) finish(ctx context.Context, end error) error {
-	if errors.Is(end, work.ErrLost) {
+	if errors.Is(end, work.ErrLost) || end != nil && errors.Is(context.Cause(ctx), work.ErrLost) {
 		return end
 	}
 	var later *work.SnoozeError

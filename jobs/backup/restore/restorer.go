@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/bwmarrin/discordgo"
 
@@ -40,18 +41,26 @@ func (w *Restorer) Check() error {
 type run struct {
 	Tools
 	work.Run
-	guild   string
-	plan    plan.Plan
-	backup  Backup
-	report  *report
+	guild  string
+	plan   plan.Plan
+	backup Backup
+	report *report
+	before map[plan.Kind]map[string]bool // ids that were there when the plan was made
+	ends   []*ending                     // of the steps, see lanes.go
+	needs  [][]int                       // the steps that a step waits for
+	makers map[model.ID]int              // reference → the step that makes it
+
+	mu      sync.Mutex                    // guards what follows; held for looking things up only
 	ids     map[model.ID]model.ID         // reference → id of what was made for it
-	before  map[plan.Kind]map[string]bool // ids that were there when the plan was made
 	taken   map[string]bool               // ids of what was made
 	hooks   map[string]*hook              // by channel
 	parents map[string]*discordgo.Channel // of threads
 	tries   map[string]bool               // webhooks that were replaced when somebody deleted them
-	saved   *model.Snapshot               // see structure
-	lacks   []string                      // what the step in hand has to do without
+	results map[int]result                // of the steps that are over
+
+	look      sync.Once // of what follows, see structure
+	saved     model.Snapshot
+	savedFail error
 }
 
 // Run executes the plan, or the rest of it.
@@ -59,7 +68,7 @@ func (w *Restorer) Run(ctx context.Context, r work.Run) error {
 	x := &run{
 		Tools: w.Tools, Run: r, guild: strconv.FormatUint(uint64(r.Job().Guild), 10), report: newReport(),
 		ids: map[model.ID]model.ID{}, before: map[plan.Kind]map[string]bool{}, taken: map[string]bool{}, hooks: map[string]*hook{},
-		parents: map[string]*discordgo.Channel{}, tries: map[string]bool{},
+		parents: map[string]*discordgo.Channel{}, tries: map[string]bool{}, results: map[int]result{}, makers: map[model.ID]int{},
 	}
 	x.Tools.Bot = w.Bot.As(discord.ClassBackup)
 	if w.Approved != nil {
@@ -80,7 +89,12 @@ func (w *Restorer) Run(ctx context.Context, r work.Run) error {
 	if err := x.begin(ctx); err != nil {
 		return err
 	}
-	return x.finish(ctx, x.steps(ctx))
+	err := x.steps(ctx)
+	x.account()
+	if err == nil {
+		err = x.dropHooks(ctx)
+	}
+	return x.finish(ctx, err)
 }
 
 // load opens the plan and its backup, and refuses what nobody approved.
@@ -125,24 +139,23 @@ func (x *run) begin(ctx context.Context) error {
 	return x.Note(ctx, "before", file)
 }
 
-// steps does one step after the other.
-func (x *run) steps(ctx context.Context) error {
+// made gives what was made for a reference.
+func (x *run) made(ref model.ID) (model.ID, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	id, ok := x.ids[ref]
+	return id, ok
+}
+
+// account puts what came of the steps into the report, in the order of the plan.
+func (x *run) account() {
 	for i, s := range x.plan.Steps {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		x.Progress(i, len(x.plan.Steps))
-		if !s.Acts() {
+		res, over := x.results[i]
+		switch {
+		case !s.Acts():
 			x.report.leave(s.Line)
-			continue
-		}
-		if err := x.step(ctx, s); err != nil {
-			return err
+		case over:
+			x.report.take(s, res)
 		}
 	}
-	if err := x.dropHooks(ctx); err != nil {
-		return err
-	}
-	x.Progress(len(x.plan.Steps), len(x.plan.Steps))
-	return nil
 }

@@ -37,12 +37,13 @@ func (x *run) writes() bool {
 
 // placeOf finds the channel, and the thread in it, that stand for those of the backup.
 func (x *run) placeOf(saved model.ID) (channel, thread string) {
-	id := string(x.ids["+"+saved])
+	made, _ := x.made("+" + saved)
+	id := string(made)
 	for _, s := range x.plan.Steps {
 		if s.Kind != plan.Thread || s.ID != saved {
 			continue
 		}
-		v, err := s.Values(func(ref model.ID) (model.ID, bool) { made, ok := x.ids[ref]; return made, ok })
+		v, err := s.Values(x.made)
 		if err != nil {
 			return "", ""
 		}
@@ -99,6 +100,9 @@ func (x *run) sendChunk(ctx context.Context, w *writing, n int, chunk []post) er
 	if noted {
 		w.know(chunk, ids)
 		return nil
+	}
+	if err := x.awaitNames(ctx, chunk); err != nil {
+		return err
 	}
 	ids = make([]string, len(chunk))
 	next := 0
@@ -208,7 +212,7 @@ func (x *run) tail(ctx context.Context, w *writing) ([]model.Message, error) {
 // render is the text of a message here: what it answers, and names of channels, roles and emojis as they are now.
 func (x *run) render(w *writing, p post) string {
 	text := strings.TrimSpace(p.content)
-	if renamed := regexp.MustCompile(`<(#|@&|a?:\w{2,32}:)([0-9]{1,20})>`).ReplaceAllStringFunc(text, x.rename); utf8.RuneCountInString(renamed) <= maxContent {
+	if renamed := names().ReplaceAllStringFunc(text, func(m string) string { return x.rename(w, m) }); utf8.RuneCountInString(renamed) <= maxContent {
 		text = renamed
 	}
 	if to := w.news[p.reply]; p.reply != "" && to != "" {
@@ -220,9 +224,12 @@ func (x *run) render(w *writing, p post) string {
 	return text
 }
 
-// rename gives one mention the id that its target has here.
-func (x *run) rename(mention string) string {
-	at := strings.LastIndexAny(mention, "#&:") + 1
+// names finds mentions of channels and roles, and emojis.
+func names() *regexp.Regexp { return regexp.MustCompile(`<(#|@&|a?:\w{2,32}:)([0-9]{1,20})>`) }
+
+// target is what stands here for what a mention names, empty when nothing does, and where its id begins.
+func (x *run) target(mention string) (ref model.ID, at int) {
+	at = strings.LastIndexAny(mention, "#&:") + 1
 	old := model.ID(strings.TrimSuffix(mention[at:], ">"))
 	refs := x.plan.Refs.Emojis
 	switch {
@@ -231,8 +238,34 @@ func (x *run) rename(mention string) string {
 	case strings.HasPrefix(mention, "<@&"):
 		refs = x.plan.Refs.Roles
 	}
-	ref := refs[old]
-	if id, made := x.ids[ref]; made {
+	return refs[old], at
+}
+
+// awaitNames waits until everything that some messages name is there or cannot be made: what is compared after a crash must
+// read as it was sent. Threads of other channels do not count, and keep their old ids; they may wait for this one.
+func (x *run) awaitNames(ctx context.Context, chunk []post) error {
+	for _, p := range chunk {
+		for _, mention := range names().FindAllString(p.content, -1) {
+			ref, _ := x.target(mention)
+			if i, ok := x.makers[ref]; ok && x.plan.Steps[i].Kind != plan.Thread {
+				if err := x.await(ctx, i); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// rename gives one mention the id that its target has here.
+func (x *run) rename(w *writing, mention string) string {
+	ref, at := x.target(mention)
+	if i, ok := x.makers[ref]; ok && x.plan.Steps[i].Kind == plan.Thread {
+		if channel, _ := x.placeOf(x.plan.Steps[i].ID); channel != w.channel {
+			return mention
+		}
+	}
+	if id, made := x.made(ref); made {
 		ref = id
 	}
 	if _, unmade := plan.Made(ref); ref == "" || unmade {
@@ -287,12 +320,6 @@ func (x *run) pin(ctx context.Context, w *writing) error {
 
 // structure is the backup's structure, read once.
 func (x *run) structure() (*model.Snapshot, error) {
-	if x.saved == nil {
-		s, err := x.backup.Snapshot()
-		if err != nil {
-			return nil, err
-		}
-		x.saved = &s
-	}
-	return x.saved, nil
+	x.look.Do(func() { x.saved, x.savedFail = x.backup.Snapshot() })
+	return &x.saved, x.savedFail
 }

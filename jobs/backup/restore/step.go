@@ -22,8 +22,9 @@ type result struct {
 }
 
 // step does one step, unless it was done before.
-func (x *run) step(ctx context.Context, s plan.Step) error {
+func (x *run) step(ctx context.Context, i int) error {
 	var res result
+	s := x.plan.Steps[i]
 	key := s.Key()
 	noted, err := x.Noted(doneKey(key), &res)
 	if err != nil {
@@ -42,18 +43,15 @@ func (x *run) step(ctx context.Context, s plan.Step) error {
 			x.Say(work.Info, "%s", s.Line)
 		}
 	}
+	x.mu.Lock()
 	if res.ID != "" {
 		x.ids["+"+s.ID] = model.ID(res.ID)
 		x.taken[res.ID] = true
 	}
-	for _, l := range res.Left {
-		x.report.leave(l)
-	}
-	if res.Failed != "" {
-		x.report.fail(s.Line + ": " + res.Failed)
-		return nil
-	}
-	x.report.did(s)
+	x.results[i] = res
+	over := len(x.results)
+	x.mu.Unlock()
+	x.Progress(over, len(x.plan.Steps))
 	return nil
 }
 
@@ -62,33 +60,31 @@ func doneKey(step string) string { return "done/" + step }
 // act does a step. A refusal by Discord is a result; an error is a fault after which the step is tried again.
 func (x *run) act(ctx context.Context, s plan.Step) (result, error) {
 	if saved, made := plan.Made(s.ID); made {
-		if x.ids["+"+saved] == "" {
+		id, ok := x.made("+" + saved)
+		if !ok {
 			return result{Failed: "it could not be made"}, nil
 		}
-		s.ID = x.ids["+"+saved]
+		s.ID = id
 	}
-	values, err := s.Values(func(ref model.ID) (model.ID, bool) {
-		id, ok := x.ids[ref]
-		return id, ok
-	})
+	values, err := s.Values(x.made)
 	if err != nil {
 		return result{Failed: err.Error()}, nil
 	}
 	var res result
-	x.lacks = nil
+	var lacks []string // what it has to do without
 	switch {
 	case s.Kind == plan.Ban:
 		res, err = x.ban(ctx, s)
 	case s.Kind == plan.Messages:
 		res, err = x.write(ctx, s)
 	case s.Op == plan.Create:
-		res, err = x.create(ctx, s, values)
+		res, err = x.create(ctx, s, values, &lacks)
 	case s.Op == plan.Delete:
 		if err = x.call(ctx, func(ctx context.Context) error { return x.remove(ctx, s) }); gone(err) {
 			err = nil
 		}
 	default:
-		res, err = x.change(ctx, s, values)
+		res, err = x.change(ctx, s, values, &lacks)
 	}
 	if why, refused := refusal(err); refused {
 		return result{Failed: why}, nil
@@ -97,7 +93,7 @@ func (x *run) act(ctx context.Context, s plan.Step) (result, error) {
 	if errors.As(err, &missing) {
 		return result{Failed: missing.Error()}, nil
 	}
-	for _, l := range x.lacks {
+	for _, l := range lacks {
 		res.Left = append(res.Left, s.Line+": "+l)
 	}
 	return res, err
@@ -138,8 +134,8 @@ func unknown(s plan.Step) error {
 }
 
 // change sets values on what is there.
-func (x *run) change(ctx context.Context, s plan.Step, v map[string]any) (result, error) {
-	c := x.withFiles(discord.Changes(maps.Clone(v)))
+func (x *run) change(ctx context.Context, s plan.Step, v map[string]any, lacks *[]string) (result, error) {
+	c := x.withFiles(discord.Changes(maps.Clone(v)), lacks)
 	if len(c) == 0 {
 		return result{}, nil
 	}

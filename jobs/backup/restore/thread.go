@@ -20,14 +20,20 @@ const (
 
 // parentOf reads the channel that a thread is made in, once.
 func (x *run) parentOf(ctx context.Context, id string) (*discordgo.Channel, error) {
-	if c := x.parents[id]; c != nil {
+	x.mu.Lock()
+	c := x.parents[id]
+	x.mu.Unlock()
+	if c != nil {
 		return c, nil
 	}
 	c, err := x.Bot.Channel(ctx, id)
-	if err == nil {
-		x.parents[id] = c
+	if err != nil {
+		return nil, err
 	}
-	return c, err
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.parents[id] = c
+	return c, nil
 }
 
 // makeThread makes a thread. A post of a forum begins with its first message, in its author's name.
@@ -52,6 +58,9 @@ func (x *run) makeThread(ctx context.Context, s plan.Step, v map[string]any) (st
 	}
 	first, err := x.firstPost(s.ID)
 	if err != nil {
+		return "", err
+	}
+	if err := x.awaitNames(ctx, []post{first}); err != nil {
 		return "", err
 	}
 	more := discord.Changes{"thread_name": v["name"]}
