@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"splashtail/bus/bustest"
+	"splashtail/internal/formsecret"
 	"splashtail/internal/sandbox"
 )
 
@@ -77,6 +79,9 @@ func TestEncryptedBackupFromAnUpload(t *testing.T) {
 	if strings.Contains(o.program.log.String(), password) {
 		t.Error("the log has the password")
 	}
+	if streams, seen := bustest.Holding(t, openBus(t, o.s.nats()), password); len(streams) > 0 || seen < 100 {
+		t.Errorf("of %d stored messages those in %v have the password", seen, streams)
+	}
 }
 
 // runs lets an operator run a command of the program.
@@ -104,7 +109,11 @@ func (o *vault) types(form *sandbox.Interaction, fields map[string]string) sandb
 	ctx, cancel := context.WithTimeout(o.t.Context(), patience)
 	defer cancel()
 	must(form.Await(ctx, func(s sandbox.InteractionState) bool { return s.Modal != nil }))(o.t)
-	return o.reply(must(o.d.Interact(sandbox.InteractionSpec{App: o.app.ID, Guild: o.guild, Channel: o.room, User: o.owner, Modal: form, Fields: fields}))(o.t))
+	typed := map[string]string{}
+	for name, value := range fields {
+		typed[formsecret.Input(name)] = value
+	}
+	return o.reply(must(o.d.Interact(sandbox.InteractionSpec{App: o.app.ID, Guild: o.guild, Channel: o.room, User: o.owner, Modal: form, Fields: typed}))(o.t))
 }
 
 // vault is a generated guild in which the bot makes backups.

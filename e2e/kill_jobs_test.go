@@ -264,9 +264,15 @@ func (o *ordeal) takenOver(job bus.Job, kills []time.Time) {
 // openJobs gives access to the jobs of a bus.
 func openJobs(t testing.TB, url string) *bus.Jobs {
 	t.Helper()
+	return must(bus.OpenJobs(t.Context(), openBus(t, url)))(t)
+}
+
+// openBus connects to the bus of a process.
+func openBus(t testing.TB, url string) *bus.Bus {
+	t.Helper()
 	b := must(bus.Open(t.Context(), bus.Config{URL: url}, slog.New(slog.DiscardHandler)))(t)
 	t.Cleanup(func() { _ = b.Close(context.WithoutCancel(t.Context())) }) // its server may be gone already
-	return must(bus.OpenJobs(t.Context(), b))(t)
+	return b
 }
 
 // awaitEnd waits for the end of a job, however often the bus goes away meanwhile.

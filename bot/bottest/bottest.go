@@ -15,6 +15,7 @@ import (
 	"splashtail/bus"
 	"splashtail/bus/bustest"
 	"splashtail/internal/discord"
+	"splashtail/internal/formsecret"
 	"splashtail/internal/guilds"
 	"splashtail/internal/sandbox"
 	"splashtail/internal/secret"
@@ -133,12 +134,15 @@ func (w *World) Feed() {
 	s.Identify.Intents = discordgo.IntentsAll &^ discordgo.IntentGuildPresences
 	s.StateEnabled = false
 	s.Client.Transport = toSandbox{w.Discord.Addr()}
+	keeper := formsecret.New(secret.New(w.App.Token))
 	ready := make(chan struct{}, 1)
 	s.AddHandler(func(_ *discordgo.Session, e *discordgo.Event) {
 		if e.Operation != 0 {
 			return
 		}
-		w.Publish(bus.Dispatch{Guild: guildOf(e.Type, e.RawData), Event: e.Type, Session: "feed", Seq: e.Sequence, Data: json.RawMessage(e.RawData)})
+		data, err := keeper.Hide(e.Type, json.RawMessage(e.RawData)) // as upstream does
+		w.OK(err)
+		w.Publish(bus.Dispatch{Guild: guildOf(e.Type, e.RawData), Event: e.Type, Session: "feed", Seq: e.Sequence, Data: data})
 		if e.Type == "GUILD_CREATE" {
 			select {
 			case ready <- struct{}{}:

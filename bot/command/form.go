@@ -12,10 +12,12 @@ import (
 
 	"splashtail/bot/card"
 	"splashtail/bus"
+	"splashtail/internal/formsecret"
 )
 
 // Form is a dialogue with texts to fill in. What is typed goes to the command and nowhere
-// else: neither our logs nor our records have it.
+// else: neither our logs nor our records have it. The stream of events has it as Discord
+// sent it, but for what is typed into a Secret input: that is sealed there.
 type Form struct {
 	Title  string  // at most 45 characters
 	Inputs []Input // one to five
@@ -28,7 +30,8 @@ type Input struct {
 	Hint     string // is seen until something is typed
 	Long     bool   // several lines
 	Optional bool
-	Min, Max int // of the length; 0: no bound of ours
+	Secret   bool // such as a password: no stream may hold it
+	Min, Max int  // of the length; 0: no bound of ours
 }
 
 // The names in the ids of forms: of one that comes before a command, and of one that comes
@@ -52,11 +55,14 @@ const optionsArg = "options"
 func (r *Router) open(ctx context.Context, u *Use, f Form, name, state string, ttl time.Duration) error {
 	d := &discordgo.InteractionResponseData{Title: card.Cut(f.Title, maxFormText), CustomID: u.Button(name, state, ttl)}
 	for _, i := range f.Inputs {
-		style := discordgo.TextInputShort
+		id, style := i.Name, discordgo.TextInputShort
+		if i.Secret {
+			id = formsecret.Input(i.Name)
+		}
 		if i.Long {
 			style = discordgo.TextInputParagraph
 		}
-		d.Components = append(d.Components, discordgo.ActionsRow{Components: []discordgo.MessageComponent{discordgo.TextInput{CustomID: i.Name,
+		d.Components = append(d.Components, discordgo.ActionsRow{Components: []discordgo.MessageComponent{discordgo.TextInput{CustomID: id,
 			Label: card.Cut(i.Label, maxFormText), Style: style, Placeholder: card.Cut(i.Hint, maxHint), Required: !i.Optional, MinLength: i.Min, MaxLength: i.Max}}})
 	}
 	return r.cfg.Bot.Respond(ctx, u.it.ID, u.it.Token, &discordgo.InteractionResponse{Type: discordgo.InteractionResponseModal, Data: d})
@@ -100,7 +106,11 @@ func (r *Router) submitted(ctx context.Context, u *Use) error {
 	if p.by != u.User {
 		return Refuse("error.not_yours")
 	}
-	u.typed = typedIn(data.Components)
+	var err error
+	if u.typed, err = r.typedIn(u.it.ID, data.Components); err != nil {
+		r.log.Error("what was typed into a secret input cannot be read; nothing was done", "op", u.Op, "err", err)
+		return Refuse("error.form_unreadable")
+	}
 	if p.name != formButton && p.name != sureButton {
 		return r.typedFor(ctx, u, p)
 	}
@@ -171,7 +181,7 @@ func (r *Router) filledIn(ctx context.Context, u *Use, act bus.PendingAct) error
 }
 
 // typedIn gives what was typed by the names of inputs.
-func typedIn(rows []discordgo.MessageComponent) map[string]string {
+func (r *Router) typedIn(interaction string, rows []discordgo.MessageComponent) (map[string]string, error) {
 	out := map[string]string{}
 	for _, row := range rows {
 		a, ok := row.(*discordgo.ActionsRow)
@@ -179,12 +189,22 @@ func typedIn(rows []discordgo.MessageComponent) map[string]string {
 			continue
 		}
 		for _, c := range a.Components {
-			if i, ok := c.(*discordgo.TextInput); ok {
-				out[i.CustomID] = i.Value
+			i, ok := c.(*discordgo.TextInput)
+			if !ok {
+				continue
 			}
+			name, isSecret := formsecret.Name(i.CustomID)
+			if out[name] = i.Value; !isSecret {
+				continue
+			}
+			plain, err := r.secrets.Reveal(interaction, i.CustomID, i.Value)
+			if err != nil {
+				return nil, err
+			}
+			out[name] = plain
 		}
 	}
-	return out
+	return out, nil
 }
 
 // ConfirmTyped is Confirm for what destroys the most: who presses has to type a text as

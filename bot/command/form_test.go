@@ -15,12 +15,14 @@ import (
 	"splashtail/bot/command"
 	"splashtail/bot/words"
 	"splashtail/bus"
+	"splashtail/bus/bustest"
+	"splashtail/internal/formsecret"
 	"splashtail/internal/sandbox"
 	"splashtail/internal/secret"
 )
 
 // TestAFormAsksBeforeTheCommandRuns: the command gets its options and what was typed, once,
-// and what was typed is neither in our records nor in our logs.
+// and what was typed into a secret input is in no stream, record or log.
 func TestAFormAsksBeforeTheCommandRuns(t *testing.T) {
 	t.Parallel()
 	const password = "correct horse"
@@ -36,7 +38,7 @@ func TestAFormAsksBeforeTheCommandRuns(t *testing.T) {
 			if !u.Given("command") {
 				return nil, nil
 			}
-			return &command.Form{Title: strings.Repeat("A long title ", 10), Inputs: []command.Input{{Name: "password", Label: "Password", Min: 5, Max: 50}, {Name: "note", Label: "Note", Long: true, Optional: true}}}, nil
+			return &command.Form{Title: strings.Repeat("A long title ", 10), Inputs: []command.Input{{Name: "password", Label: "Password", Min: 5, Max: 50, Secret: true}, {Name: "note", Label: "Note", Long: true, Optional: true}}}, nil
 		},
 		Handle: func(ctx context.Context, u *command.Use) error { return u.Reply(ctx, card.Card{Text: "no form"}) },
 		Submitted: func(ctx context.Context, u *command.Use, typed map[string]string) error {
@@ -71,7 +73,7 @@ func TestAFormAsksBeforeTheCommandRuns(t *testing.T) {
 	if s.Modal == nil || len(s.Modal.Inputs) != 2 || len([]rune(s.Modal.Title)) != 45 {
 		t.Fatalf("%+v", s)
 	}
-	sent := sandbox.InteractionSpec{Modal: opened, Fields: map[string]string{"password": password}}
+	sent := sandbox.InteractionSpec{Modal: opened, Fields: map[string]string{formsecret.Input("password"): password}}
 	if _, s := use(sent); !strings.Contains(s.Original.Text(), "thanks") || <-got != "ban/"+password+"/" {
 		t.Errorf("%+v", s)
 	}
@@ -87,6 +89,9 @@ func TestAFormAsksBeforeTheCommandRuns(t *testing.T) {
 	w.OK(err)
 	stop()
 	w.OK(<-ended)
+	if streams, seen := bustest.Holding(t, w.Bus, password); len(streams) > 0 || seen < 5 {
+		t.Errorf("of %d messages those in %v have it", seen, streams)
+	}
 	if len(all) != 1 || strings.Contains(string(kept), password) || strings.Contains(logged.String(), password) {
 		t.Errorf("kept: %s\nlogged: %s", kept, logged.String())
 	}

@@ -14,13 +14,14 @@ import (
 	"splashtail/bot/words"
 	"splashtail/bus"
 	"splashtail/internal/discord"
+	"splashtail/internal/formsecret"
 	"splashtail/internal/secret"
 )
 
 // Config is what a router needs.
 type Config struct {
 	Bot      *discord.Bot
-	Token    secret.Value // of the bot; the ids of buttons are sealed with it
+	Token    secret.Value // of the bot; the ids of buttons and what is typed into secret inputs are sealed with it
 	Only     []string     // the users that the bot serves; empty: everybody
 	Instance string
 	Metrics  prometheus.Registerer
@@ -37,6 +38,7 @@ type Router struct {
 	words    *words.Catalogue
 	registry *Registry
 	seal     sealer
+	secrets  formsecret.Keeper
 	results  *prometheus.CounterVec
 	ready    chan struct{}
 
@@ -64,7 +66,7 @@ func NewRouter(cfg Config, r *Registry, b *bus.Bus, log *slog.Logger) (*Router, 
 			return nil, err
 		}
 	}
-	return &Router{cfg: cfg, b: b, log: log, words: r.words, registry: r, seal: newSealer(cfg.Token), results: results,
+	return &Router{cfg: cfg, b: b, log: log, words: r.words, registry: r, seal: newSealer(cfg.Token), secrets: formsecret.New(cfg.Token), results: results,
 		ready: make(chan struct{}), free: make(chan struct{}, maxRunning)}, nil
 }
 

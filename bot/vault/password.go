@@ -8,8 +8,8 @@ import (
 	"splashtail/bus"
 )
 
-// A password is typed into a form: options of commands are shown to everybody and kept by Discord. From the form it goes
-// to the component jobs, which seals it; we keep it nowhere, so a restore asks twice, for its plan and for itself.
+// A password is typed into a form: options of commands are shown to everybody and kept by Discord. The gatewayproxy seals it before
+// the event is stored; from the form it goes to the component jobs, which seals it with a key of its own; we keep it nowhere, so a restore asks twice, for its plan and for itself.
 
 // secretName is what the kinds of backups call their password.
 const secretName = "password"
@@ -30,7 +30,7 @@ const (
 // passwordForm asks for the password of a backup that there is.
 func passwordForm(u *command.Use) *command.Form {
 	return &command.Form{Title: u.T("password.title"), Inputs: []command.Input{
-		{Name: passwordInput, Label: u.T("password.label"), Hint: u.T("password.hint"), Min: 1, Max: maxPassword},
+		{Name: passwordInput, Label: u.T("password.label"), Hint: u.T("password.hint"), Min: 1, Max: maxPassword, Secret: true},
 	}}
 }
 
@@ -40,8 +40,8 @@ func (t Tools) newPassword(_ context.Context, u *command.Use) (*command.Form, er
 		return nil, err
 	}
 	return &command.Form{Title: u.T("password.new_title"), Inputs: []command.Input{
-		{Name: passwordInput, Label: u.T("password.label"), Hint: u.T("password.new_hint"), Min: minPassword, Max: maxPassword},
-		{Name: againInput, Label: u.T("password.again"), Min: minPassword, Max: maxPassword},
+		{Name: passwordInput, Label: u.T("password.label"), Hint: u.T("password.new_hint"), Min: minPassword, Max: maxPassword, Secret: true},
+		{Name: againInput, Label: u.T("password.again"), Min: minPassword, Max: maxPassword, Secret: true},
 	}}, nil
 }
 

@@ -60,7 +60,7 @@ func TestPasswordToRestore(t *testing.T) {
 	}
 }
 
-// TestPasswordIsNowhere: neither a record, nor a stream but that of Discord's events, nor a log has what was typed.
+// TestPasswordIsNowhere: no record, no stream, that of Discord's events included, and no log has what was typed (acceptance 23, J7).
 func TestPasswordIsNowhere(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -84,10 +84,7 @@ func TestPasswordIsNowhere(t *testing.T) {
 		t.Error("the log has nothing, so it proves nothing")
 	}
 	streams, seen := bustest.Holding(t, r.Bus, password)
-	if len(streams) != 1 || streams[0] != eventsOfDiscord || seen < 20 {
+	if len(streams) > 0 || seen < 20 {
 		t.Errorf("of %d messages those in %v have it", seen, streams)
 	}
 }
-
-// eventsOfDiscord is the stream in which interactions come as Discord sent them, for an hour.
-const eventsOfDiscord = "DISPATCH"

@@ -20,6 +20,7 @@ import (
 	"splashtail/bot/vault"
 	"splashtail/bot/words"
 	"splashtail/bus"
+	"splashtail/internal/formsecret"
 	"splashtail/internal/sandbox"
 	"splashtail/internal/secret"
 )
@@ -263,11 +264,15 @@ func (r *rig) presses(who sandbox.ID, s sandbox.InteractionState, label string) 
 	return r.sends(who, sandbox.InteractionSpec{CustomID: b.CustomID, Message: s.Original.ID})
 }
 
-// types sends a form that somebody sees.
+// types sends a form that somebody sees; all its inputs are secret.
 func (r *rig) types(who sandbox.ID, form *sandbox.Interaction, fields map[string]string) *sandbox.Interaction {
 	r.T.Helper()
 	r.until(form, "a form", func(s sandbox.InteractionState) bool { return s.Modal != nil })
-	return r.sends(who, sandbox.InteractionSpec{Modal: form, Fields: fields})
+	typed := map[string]string{}
+	for name, value := range fields {
+		typed[formsecret.Input(name)] = value
+	}
+	return r.sends(who, sandbox.InteractionSpec{Modal: form, Fields: typed})
 }
 
 func (r *rig) until(i *sandbox.Interaction, want string, is func(sandbox.InteractionState) bool) sandbox.InteractionState {

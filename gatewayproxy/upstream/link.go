@@ -312,7 +312,12 @@ func (l *link) dispatch(ctx context.Context, in incoming) (end, bool) {
 	s.events.Add(1)
 	s.u.m.events.WithLabelValues(s.label).Inc()
 	s.received = in.seq
-	d := bus.Dispatch{Shard: s.number, Guild: in.guild, Event: in.event, Session: s.mem.session.id, Seq: in.seq, Data: in.d}
+	data, err := s.u.secrets.Hide(in.event, in.d)
+	if err != nil {
+		s.log.Error("what was typed into a form is not stored, so that no secret is; the bot does not get it", "err", err)
+		data = json.RawMessage("null")
+	}
+	d := bus.Dispatch{Shard: s.number, Guild: in.guild, Event: in.event, Session: s.mem.session.id, Seq: in.seq, Data: data}
 	if err := s.pub.publish(ctx, d, s.mem.session, in.at); err != nil {
 		return end{cause: causeStore, err: err}, true
 	}

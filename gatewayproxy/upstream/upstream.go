@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/formsecret"
 )
 
 // Upstream holds shards of one bot.
@@ -21,7 +22,9 @@ type Upstream struct {
 	api   *api
 	gate  *gate
 	slots chan struct{} // events on their way to the stream
-	life  string        // of this process, in keys of the bus
+	// secrets keeps what people type into secret inputs of our forms out of the stream.
+	secrets formsecret.Keeper
+	life    string // of this process, in keys of the bus
 
 	sessions *bus.Records[bus.UpstreamSession]
 	readies  *bus.Records[bus.ShardReady]
@@ -57,7 +60,7 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Upstream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the gateway's metrics cannot be registered: %w", err)
 	}
-	u := &Upstream{cfg: cfg, b: b, log: log, m: m, api: &api{cfg.Client, cfg.Token}, slots: make(chan struct{}, underWay), life: newID(),
+	u := &Upstream{cfg: cfg, b: b, log: log, m: m, api: &api{cfg.Client, cfg.Token}, slots: make(chan struct{}, underWay), secrets: formsecret.New(cfg.Token), life: newID(),
 		trouble: "Discord has not been asked yet", planned: make(chan struct{}), turned: make(chan struct{}), held: map[int]*shard{}}
 	u.gate = &gate{b: b, log: log, m: m, api: u.api, token: cfg.Token, instance: cfg.Instance, gap: cfg.IdentifyGap}
 	if cfg.RedisAddr != "" {
