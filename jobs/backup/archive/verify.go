@@ -87,7 +87,7 @@ func (v *verifier) messages(s *Section) error {
 		v.last[id] = m.ID
 		v.Messages[id]++
 		v.Counts["messages"]++
-		for _, f := range m.Attachments {
+		for f := range m.Files() {
 			v.name(f.File)
 		}
 		return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -12,15 +13,12 @@ import (
 	"splashtail/jobs/backup/model"
 )
 
-// nothingAsked keeps what attachments are called, for who asked for messages only.
-func nothingAsked(m *wireMessage) ([]model.Attachment, error) {
-	var all []model.Attachment
-	for _, w := range m.Attachments {
-		a := w.Attachment
-		a.File, a.Skipped = "", "files were not asked for"
-		all = append(all, a)
+// nothingAsked keeps what files are called, for who asked for messages only.
+func nothingAsked(_ *wireMessage, m *model.Message) error {
+	for a := range m.Files() {
+		a.Skipped = "files were not asked for"
 	}
-	return all, nil
+	return nil
 }
 
 // attachments fetches the files of the messages of one chunk, within what it was granted.
@@ -34,37 +32,33 @@ type attachments struct {
 }
 
 // of gives what write asks for.
-func (f *attachments) of(w *archive.Writer) func(*wireMessage) ([]model.Attachment, error) {
-	return func(m *wireMessage) ([]model.Attachment, error) {
-		var all []model.Attachment
-		for i := range m.Attachments {
-			a := m.Attachments[i].Attachment
-			a.File = ""
-			var err error
-			if a.Skipped, err = f.one(w, m, i, &a); err != nil {
-				return nil, err
+func (f *attachments) of(w *archive.Writer) func(*wireMessage, *model.Message) error {
+	return func(from *wireMessage, m *model.Message) (err error) {
+		at, i := slices.Collect(from.files()), 0
+		for a := range m.Files() {
+			if a.Skipped, err = f.one(w, from, at[i], a); err != nil {
+				return err
 			}
-			if a.Skipped == "" {
+			if i++; a.Skipped == "" {
 				f.chunk.Files++
 			} else {
 				f.chunk.miss(fmt.Sprintf("the file %.100s of the message %s", a.Name, m.ID), a.ID, a.Skipped)
 			}
-			all = append(all, a)
 		}
-		return all, nil
+		return nil
 	}
 }
 
 // one fetches one file; why says what went wrong with it.
-func (f *attachments) one(w *archive.Writer, m *wireMessage, i int, a *model.Attachment) (why string, err error) {
+func (f *attachments) one(w *archive.Writer, m *wireMessage, at *wireAttachment, a *model.Attachment) (why string, err error) {
 	switch {
 	case a.Size > f.k.lim.Attachment:
 		return fmt.Sprintf("it is larger than the %d bytes that a file may have here", f.k.lim.Attachment), nil
 	case a.Size < 0 || a.Size > f.left:
 		return fmt.Sprintf("the %d bytes that all files of a backup may have here are used up", f.k.lim.Attachments), nil
 	}
-	s := source{address: m.Attachments[i].URL, declared: a.ContentType, most: a.Size}
-	s.renew = func() (string, string, error) { return f.renew(m, i) }
+	s := source{address: at.URL, declared: a.ContentType, most: a.Size}
+	s.renew = func() (string, string, error) { return f.renew(m, at) }
 	if expired(s.address, f.k.t.Now()) {
 		if s.address, why, err = s.renew(); err != nil || why != "" {
 			return why, err
@@ -80,12 +74,12 @@ func (f *attachments) one(w *archive.Writer, m *wireMessage, i int, a *model.Att
 
 // renew gives the address that a file has now. Discord's addresses are good for a day; the message, read again, has new ones
 // for all of its files. why says that there is none.
-func (f *attachments) renew(m *wireMessage, i int) (address, why string, err error) {
+func (f *attachments) renew(m *wireMessage, at *wireAttachment) (address, why string, err error) {
 	if f.again == m.ID {
-		if address = m.Attachments[i].URL; address == "" {
-			why = "its message is there, but it was taken out of it"
+		if at.URL == "" {
+			return "", "its message is there, but it was taken out of it", nil
 		}
-		return address, why, nil
+		return at.URL, "", nil
 	}
 	f.again = m.ID
 	var now wireMessage
@@ -99,15 +93,15 @@ func (f *attachments) renew(m *wireMessage, i int) (address, why string, err err
 	if err != nil {
 		return "", "", err
 	}
-	for j := range m.Attachments {
-		m.Attachments[j].URL = now.addressOf(m.Attachments[j].ID)
+	for old := range m.files() {
+		old.URL = now.addressOf(old.ID)
 	}
-	return f.renew(m, i)
+	return f.renew(m, at)
 }
 
 // addressOf is where the file with an id is; empty when the message has no such file.
 func (w *wireMessage) addressOf(id model.ID) string {
-	for _, a := range w.Attachments {
+	for a := range w.files() {
 		if a.ID == id {
 			return a.URL
 		}

@@ -72,7 +72,7 @@ func (k *taking) chunkWithFiles(ctx context.Context, r reading, c *chunk, p *pag
 	}
 	var need int64
 	for i := range all {
-		for _, a := range all[i].Attachments {
+		for a := range all[i].files() {
 			if a.Size > 0 && a.Size <= k.lim.Attachment {
 				need += a.Size
 			}
@@ -87,15 +87,14 @@ func (k *taking) chunkWithFiles(ctx context.Context, r reading, c *chunk, p *pag
 	return k.part(ctx, r.part, func(w *archive.Writer) error { return k.write(w, r, c, all, f.of(w)) })
 }
 
-// write puts messages into the part. files gives the attachments of one, as they are kept.
-func (k *taking) write(w *archive.Writer, r reading, c *chunk, list []wireMessage, files func(*wireMessage) ([]model.Attachment, error)) error {
+// write puts messages into the part. files fetches the bytes of one's files, or says why not.
+func (k *taking) write(w *archive.Writer, r reading, c *chunk, list []wireMessage, files func(*wireMessage, *model.Message) error) error {
 	for i := range list {
 		m := list[i].message()
-		var err error
-		if m.Attachments, err = files(&list[i]); err != nil {
+		if err := files(&list[i], &m); err != nil {
 			return err
 		}
-		err = w.Message(r.place, m)
+		err := w.Message(r.place, m)
 		switch {
 		case errors.Is(err, archive.ErrLimit):
 			c.miss(fmt.Sprintf("the message %s of the channel %s", m.ID, r.place), m.ID, err.Error())

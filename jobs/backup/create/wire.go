@@ -3,6 +3,7 @@ package create
 import (
 	"bytes"
 	"encoding/json"
+	"iter"
 	"time"
 
 	"splashtail/jobs/backup/model"
@@ -161,7 +162,14 @@ type wireMessage struct {
 	model.Message
 	Embeds      []json.RawMessage `json:"embeds"`
 	Attachments []wireAttachment  `json:"attachments"`
-	Reactions   []struct {
+	Snapshots   []struct {
+		Message struct {
+			model.Forwarded
+			Embeds      []json.RawMessage `json:"embeds"`
+			Attachments []wireAttachment  `json:"attachments"`
+		} `json:"message"`
+	} `json:"message_snapshots"`
+	Reactions []struct {
 		Count int `json:"count"`
 		Emoji struct {
 			ID   *model.ID `json:"id"`
@@ -178,22 +186,48 @@ type wireAttachment struct {
 // replyType is the type of a message that answers another.
 const replyType = 19
 
-// message is what a backup keeps of a message; its attachments are the caller's affair.
+// files lists the files of a message and of what it forwards, in the order of model.Message.Files.
+func (w *wireMessage) files() iter.Seq[*wireAttachment] {
+	return func(yield func(*wireAttachment) bool) {
+		for i := range w.Attachments {
+			if !yield(&w.Attachments[i]) {
+				return
+			}
+		}
+		for i := range w.Snapshots[:min(len(w.Snapshots), model.MaxSnapshots)] {
+			list := w.Snapshots[i].Message.Attachments
+			for j := range list {
+				if !yield(&list[j]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// named are attachments before their bytes are fetched.
+func named(all []wireAttachment) []model.Attachment {
+	var list []model.Attachment
+	for _, w := range all {
+		a := w.Attachment
+		a.File, a.Skipped = "", ""
+		list = append(list, a)
+	}
+	return list
+}
+
+// message is what a backup keeps of a message, without the bytes of its files.
 func (w *wireMessage) message() model.Message {
 	m := w.Message
 	m.Components = unlessNull(m.Components)
-	if m.Type != replyType {
+	if m.Type != replyType && (m.Reply == nil || m.Reply.Type != model.Forwarding) {
 		m.Reply = nil
 	}
-	var rich []json.RawMessage
-	for _, e := range w.Embeds {
-		var kind struct{ Type string }
-		if json.Unmarshal(e, &kind) == nil && (kind.Type == "rich" || kind.Type == "") {
-			rich = append(rich, e)
-		}
-	}
-	if len(rich) > 0 {
-		m.Embeds, _ = json.Marshal(rich) // parts of valid JSON
+	m.Embeds, m.Attachments, m.Snapshots = rich(w.Embeds), named(w.Attachments), nil
+	for _, s := range w.Snapshots[:min(len(w.Snapshots), model.MaxSnapshots)] {
+		f := s.Message.Forwarded
+		f.Embeds, f.Attachments = rich(s.Message.Embeds), named(s.Message.Attachments)
+		m.Snapshots = append(m.Snapshots, model.Snapshotted{Message: f})
 	}
 	for _, r := range w.Reactions {
 		var name string
@@ -206,6 +240,22 @@ func (w *wireMessage) message() model.Message {
 		m.Reactions = append(m.Reactions, model.Reaction{Emoji: name, Count: r.Count})
 	}
 	return m
+}
+
+// rich are the embeds that somebody made; nil when there are none. Previews of links come by themselves.
+func rich(all []json.RawMessage) json.RawMessage {
+	var list []json.RawMessage
+	for _, e := range all {
+		var kind struct{ Type string }
+		if json.Unmarshal(e, &kind) == nil && (kind.Type == "rich" || kind.Type == "") {
+			list = append(list, e)
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	raw, _ := json.Marshal(list) // parts of valid JSON
+	return raw
 }
 
 // unlessNull drops JSON that says nothing.

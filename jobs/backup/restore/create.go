@@ -75,7 +75,7 @@ func unsure(ctx context.Context, err error) bool {
 func (x *run) make(ctx context.Context, s plan.Step, v map[string]any, lacks *[]string) (string, error) {
 	b, why := x.Bot, x.reason(s)
 	if s.Kind == plan.Thread {
-		return x.makeThread(ctx, s, v)
+		return x.makeThread(ctx, s, v, lacks)
 	}
 	file, _ := v["file"].(string)
 	delete(v, "file")

@@ -38,13 +38,13 @@ type post struct {
 }
 
 // postsOf says how a message of the backup is written again: by its author's name and picture, in as many pieces as its
-// text and files need. Discord's own messages (joins, boosts, pins …) give none.
+// text and files need. What it forwards comes as a quotation, a poll as text. Discord's own messages (joins, boosts, pins …)
+// give none.
 func postsOf(m model.Message, upload int64) []post {
 	if m.Type != 0 && m.Type != 19 && m.Type != 20 && m.Type != 23 {
 		return nil
 	}
 	p := post{of: m.ID, name: username(m.Author), avatar: avatar(m.Author), flags: m.Flags&flagNoEmbeds | flagSilent}
-	text, files := textOf(m, upload)
 	if m.Reply != nil && m.Type == 19 {
 		p.reply = m.Reply.Message
 	}
@@ -52,9 +52,18 @@ func postsOf(m model.Message, upload int64) []post {
 	if p.reply != "" {
 		most -= replyRoom
 	}
+	text, files := textOf(m, upload)
 	pieces := split(text, most)
-	groups := grouped(files)
-	embeds := firstEmbeds(m.Embeds)
+	all := []json.RawMessage{m.Embeds}
+	for _, s := range m.Snapshots[:min(len(m.Snapshots), model.MaxSnapshots)] {
+		pieces = quote(pieces, s.Message, most)
+		all = append(all, s.Message.Embeds)
+	}
+	return p.cut(pieces, firstEmbeds(all...), grouped(files))
+}
+
+// cut spreads what a message has over as many posts as it needs: embeds and the first files go with the last piece of text.
+func (p post) cut(pieces []string, embeds json.RawMessage, groups [][]model.Attachment) []post {
 	if len(pieces) == 0 && len(groups) == 0 && embeds == nil {
 		return nil
 	}
@@ -82,31 +91,6 @@ func postsOf(m model.Message, upload int64) []post {
 		}
 	}
 	return out
-}
-
-// textOf is the text of a message with a line for all that cannot be sent again, and the files that can. A message of a
-// stranger's backup may have many thousands of both, so the lines are put together once.
-func textOf(m model.Message, upload int64) (text string, files []model.Attachment) {
-	var lines []string
-	if m.Content != "" {
-		lines = append(lines, m.Content)
-	}
-	for _, s := range m.Stickers {
-		lines = append(lines, fmt.Sprintf("-# [sticker: %s]", s.Name))
-	}
-	for _, a := range m.Attachments {
-		switch {
-		case a.File == "" && a.Skipped != "":
-			lines = append(lines, fmt.Sprintf("-# [file %s is not in the backup: %s]", a.Name, a.Skipped))
-		case a.File == "":
-			lines = append(lines, fmt.Sprintf("-# [file %s is not in the backup]", a.Name))
-		case a.Size > upload:
-			lines = append(lines, fmt.Sprintf("-# [file %s is larger than Discord takes here]", a.Name))
-		default:
-			files = append(files, a)
-		}
-	}
-	return strings.Join(lines, "\n"), files
 }
 
 // replyRoom is kept free for the line that says what a message answers.
@@ -191,9 +175,15 @@ func grouped(files []model.Attachment) [][]model.Attachment {
 }
 
 // firstEmbeds are the embeds that one message takes; nil when there are none.
-func firstEmbeds(raw json.RawMessage) json.RawMessage {
+func firstEmbeds(all ...json.RawMessage) json.RawMessage {
 	var list []json.RawMessage
-	if json.Unmarshal(raw, &list) != nil || len(list) == 0 {
+	for _, raw := range all {
+		var some []json.RawMessage
+		if json.Unmarshal(raw, &some) == nil {
+			list = append(list, some...)
+		}
+	}
+	if len(list) == 0 {
 		return nil
 	}
 	out, err := json.Marshal(list[:min(len(list), maxEmbeds)])

@@ -25,7 +25,47 @@ type writing struct {
 	news    map[model.ID]string // message of the backup → its first piece here
 	last    string              // the newest piece that is known
 	looked  bool                // the end of the channel has been compared
-	left    []string
+	left    []string            // what was left out, at most maxLeft
+	more    int                 // what was left out beyond that
+}
+
+// sent is what is noted of a chunk: the ids that its posts got, empty for those that Discord refused.
+type sent struct {
+	IDs  []string `json:"ids"`
+	Left []string `json:"left,omitempty"`
+}
+
+// Bounds of what the report says of one channel or thread.
+const (
+	maxLeft     = 100
+	maxLeftLine = 300 // characters
+)
+
+// leave notes what was left out, as far as a report takes it.
+func (w *writing) leave(lines ...string) {
+	for _, l := range lines {
+		if len(w.left) == maxLeft {
+			w.more++
+		} else {
+			w.left = append(w.left, cutTo(l, maxLeftLine))
+		}
+	}
+}
+
+// cutTo cuts a text to so many characters.
+func cutTo(s string, most int) string {
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	return s[:runes(s, most-1)] + "…"
+}
+
+// result is what came of it.
+func (w *writing) result() result {
+	if w.more > 0 {
+		w.left = append(w.left, fmt.Sprintf("and %d more of the same place", w.more))
+	}
+	return result{Left: w.left}
 }
 
 func (w *writing) place() string { return orText(w.thread, w.channel) }
@@ -60,12 +100,17 @@ func (x *run) write(ctx context.Context, s plan.Step) (result, error) {
 		return result{Failed: "its channel could not be made"}, nil
 	}
 	var chunk []post
+	var told retold
 	n := 0
 	for m, err := range x.backup.Messages(s.ID) {
 		if err != nil {
 			return result{}, err
 		}
-		for _, p := range postsOf(m, x.upload()) {
+		posts := postsOf(m, x.upload())
+		if len(posts) > 0 {
+			told.count(&m)
+		}
+		for _, p := range posts {
 			if chunk = append(chunk, p); len(chunk) < chunkOf {
 				continue
 			}
@@ -80,51 +125,50 @@ func (x *run) write(ctx context.Context, s plan.Step) (result, error) {
 			return result{}, err
 		}
 	}
+	w.leave(told.lines(s.Name)...)
 	if err := x.pin(ctx, w); err != nil {
 		return result{}, err
 	}
 	if err := x.closeThread(ctx, w); err != nil {
 		return result{}, err
 	}
-	return result{Left: w.left}, nil
+	return w.result(), nil
 }
 
 // sendChunk sends some messages, or those of them that are not there yet, and notes their ids.
 func (x *run) sendChunk(ctx context.Context, w *writing, n int, chunk []post) error {
 	key := fmt.Sprintf("msg/%s/%d", w.saved, n)
-	var ids []string
-	noted, err := x.Noted(key, &ids)
+	var done sent
+	noted, err := x.Noted(key, &done)
 	if err != nil {
 		return err
 	}
 	if noted {
-		w.know(chunk, ids)
+		w.know(chunk, done.IDs)
+		w.leave(done.Left...)
 		return nil
 	}
 	if err := x.awaitNames(ctx, chunk); err != nil {
 		return err
 	}
-	ids = make([]string, len(chunk))
+	done.IDs = make([]string, len(chunk))
 	next := 0
 	if !w.looked {
 		w.looked = true
-		if next, err = x.compare(ctx, w, chunk, ids); err != nil {
+		if next, err = x.compare(ctx, w, chunk, done.IDs); err != nil {
 			return err
 		}
 	}
 	for tries := 0; next < len(chunk); {
 		p := chunk[next]
 		posted, left, err := x.post(ctx, w.channel, w.thread, p, nil, x.render(w, p))
-		if left != "" {
-			w.left = append(w.left, fmt.Sprintf("message %s%s", p.of, left))
-		}
-		if why, refused := refusal(err); refused {
-			w.left = append(w.left, fmt.Sprintf("message %s: %s", p.of, why))
-			err = nil
-		}
-		if err == nil {
-			ids[next] = posted.ID
-			w.know(chunk[next:next+1], ids[next:next+1])
+		why, refused := refusal(err)
+		if err == nil || refused {
+			if left += orNothing(": ", why); left != "" {
+				done.Left = append(done.Left, cutTo(fmt.Sprintf("message %s%s", p.of, left), maxLeftLine))
+			}
+			done.IDs[next] = posted.ID
+			w.know(chunk[next:next+1], done.IDs[next:next+1])
 			next, tries = next+1, 0
 			continue
 		}
@@ -134,11 +178,20 @@ func (x *run) sendChunk(ctx context.Context, w *writing, n int, chunk []post) er
 		if err := pause(ctx, x.settle()); err != nil {
 			return err
 		}
-		if next, err = x.compare(ctx, w, chunk, ids); err != nil {
+		if next, err = x.compare(ctx, w, chunk, done.IDs); err != nil {
 			return err
 		}
 	}
-	return x.Note(ctx, key, ids)
+	w.leave(done.Left...)
+	return x.Note(ctx, key, done)
+}
+
+// orNothing puts something before a text that is not empty.
+func orNothing(before, text string) string {
+	if text == "" {
+		return ""
+	}
+	return before + text
 }
 
 // know keeps what links, pins and the next look at the channel need.
@@ -167,7 +220,7 @@ func (x *run) compare(ctx context.Context, w *writing, chunk []post, ids []strin
 	}
 	for _, m := range found {
 		for i := next; i < len(chunk); i++ {
-			if m.Author.Name != chunk[i].name || strings.TrimSpace(m.Content) != x.render(w, chunk[i]) || len(m.Attachments) != len(chunk[i].files) {
+			if !x.shows(w, m, chunk[i]) {
 				continue
 			}
 			ids[i] = string(m.ID)
@@ -177,6 +230,19 @@ func (x *run) compare(ctx context.Context, w *writing, chunk []post, ids []strin
 		}
 	}
 	return next, nil
+}
+
+// shows tells whether a message in the channel is a post as it was sent: with all of its files, with those that the backup
+// has, or without any when Discord did not take them.
+func (x *run) shows(w *writing, m model.Message, p post) bool {
+	if m.Author.Name != p.name || strings.TrimSpace(m.Content) != x.render(w, p) {
+		return false
+	}
+	if n := len(m.Attachments); n != 0 && n != len(p.files) {
+		files, _ := x.attachments(p)
+		return n == len(files)
+	}
+	return true
 }
 
 // maxTail is how many pages of a channel are looked through for messages of ours.
@@ -308,7 +374,7 @@ func (x *run) pin(ctx context.Context, w *writing) error {
 			}
 			err := x.call(ctx, func(ctx context.Context) error { return x.Bot.Pin(ctx, w.place(), id, "Restore of a backup") })
 			if why, refused := refusal(err); refused {
-				w.left = append(w.left, "pins: "+why)
+				w.leave("pins: " + why)
 				break
 			} else if err != nil {
 				return err

@@ -37,7 +37,7 @@ func (x *run) parentOf(ctx context.Context, id string) (*discordgo.Channel, erro
 }
 
 // makeThread makes a thread. A post of a forum begins with its first message, in its author's name.
-func (x *run) makeThread(ctx context.Context, s plan.Step, v map[string]any) (string, error) {
+func (x *run) makeThread(ctx context.Context, s plan.Step, v map[string]any, lacks *[]string) (string, error) {
 	parent := textIn(v["parent_id"])
 	c, err := x.parentOf(ctx, parent)
 	if err != nil {
@@ -68,7 +68,10 @@ func (x *run) makeThread(ctx context.Context, s plan.Step, v map[string]any) (st
 		more["applied_tags"] = tags
 	}
 	w := &writing{saved: s.ID, channel: parent, news: map[model.ID]string{}}
-	posted, _, err := x.post(ctx, parent, "", first, more, x.render(w, first))
+	posted, left, err := x.post(ctx, parent, "", first, more, x.render(w, first))
+	if left != "" {
+		*lacks = append(*lacks, "its first message"+left)
+	}
 	return posted.Channel, err
 }
 
@@ -130,7 +133,7 @@ func (x *run) closeThread(ctx context.Context, w *writing) error {
 			return err
 		})
 		if why, refused := refusal(err); refused {
-			w.left = append(w.left, "the thread stays open: "+why)
+			w.leave("the thread stays open: " + why)
 			return nil
 		}
 		return err
