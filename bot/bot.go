@@ -22,6 +22,7 @@ import (
 	"splashtail/bot/command"
 	"splashtail/bus"
 	"splashtail/internal/discord"
+	"splashtail/internal/pause"
 	"splashtail/internal/secret"
 )
 
@@ -186,7 +187,7 @@ func (t *Bot) introduce(ctx context.Context) bool {
 		if ctx.Err() == nil {
 			t.once.Do(func() { close(t.ready) })
 			t.log.Error("Discord does not say who the bot is; commands are not answered until it does", "err", err)
-			pause(ctx, 5*time.Second)
+			pause.For(ctx, 5*time.Second)
 		}
 	}
 	return false

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/pause"
 )
 
 // How events are consumed.
@@ -46,7 +47,7 @@ func (t *Bot) events(ctx context.Context) error {
 		})
 		if err != nil && ctx.Err() == nil {
 			t.log.Warn("which shards there are cannot be watched; trying again", "err", err)
-			pause(ctx, time.Second)
+			pause.For(ctx, time.Second)
 		}
 	}
 	return nil
@@ -76,7 +77,7 @@ func (t *Bot) shard(ctx context.Context, shard int) {
 		}
 		if err != nil && ctx.Err() == nil {
 			t.log.Error("the events of a shard cannot be read; trying again", "shard", shard, "err", err)
-			pause(ctx, time.Second)
+			pause.For(ctx, time.Second)
 		}
 	}
 }
@@ -108,13 +109,4 @@ func (t *Bot) Shards() []int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Sorted(maps.Keys(t.shards))
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

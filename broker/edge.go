@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/pause"
 )
 
 // edge carries stored events to Redis: one process at a time, in the order of the
@@ -118,14 +119,14 @@ func (e *edge) hold(ctx context.Context) {
 		err = bus.Follow(ctx, e.b, f, bus.AllCapture(), from, e.write)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, errRewind) {
 			e.log.Warn("reading stored events was interrupted; beginning again", "err", err)
-			pauseFor(ctx, 250*time.Millisecond)
+			pause.For(ctx, 250*time.Millisecond)
 		}
 	}
 }
 
 // begin finds the place to read from, waiting for Redis and the bus as long as needed.
 func (e *edge) begin(ctx context.Context) (from uint64, err error) {
-	pause := 50 * time.Millisecond
+	gap := 50 * time.Millisecond
 	for {
 		from, err = e.place(ctx)
 		if err == nil {
@@ -137,8 +138,8 @@ func (e *edge) begin(ctx context.Context) (from uint64, err error) {
 		}
 		e.m.redisUp.Set(0)
 		e.log.Warn("events cannot be written to Redis yet; they wait", "err", err)
-		pauseFor(ctx, pause)
-		pause = min(2*pause, 2*time.Second)
+		pause.For(ctx, gap)
+		gap = min(2*gap, 2*time.Second)
 	}
 }
 
@@ -206,7 +207,7 @@ func (e *edge) write(ctx context.Context, events []bus.Delivery[bus.CaptureEvent
 		}
 		group[i] = stepOf(d)
 	}
-	pause, waiting := 20*time.Millisecond, false
+	gap, waiting := 20*time.Millisecond, false
 	for {
 		p, err := e.redis.push(ctx, e.epochNow(), prev, group)
 		if err == nil {
@@ -224,8 +225,8 @@ func (e *edge) write(ctx context.Context, events []bus.Delivery[bus.CaptureEvent
 			e.log.Warn("Redis does not take events; they wait on the bus", "err", err)
 			waiting = true
 		}
-		pauseFor(ctx, pause)
-		pause = min(2*pause, time.Second)
+		pause.For(ctx, gap)
+		gap = min(2*gap, time.Second)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/pause"
 )
 
 // owners is who owns which connect code among all brokers of a bus. A record without a
@@ -43,7 +44,7 @@ func (o *owners) claim(ctx context.Context, code bus.ConnectCode, session string
 			continue // somebody was faster; the last one wins
 		}
 		o.log.Warn("a connect code cannot be claimed yet; trying again", "code", code, "err", err)
-		pauseFor(ctx, 250*time.Millisecond)
+		pause.For(ctx, 250*time.Millisecond)
 	}
 }
 
@@ -86,7 +87,7 @@ func (o *owners) awaitChange(ctx context.Context, code bus.ConnectCode, rev uint
 		return nil
 	})
 	if err != nil && !errors.Is(err, changed) {
-		pauseFor(ctx, 50*time.Millisecond)
+		pause.For(ctx, 50*time.Millisecond)
 	}
 }
 
@@ -130,7 +131,7 @@ func (o *owners) watch(ctx context.Context, taken func(code bus.ConnectCode, rev
 		})
 		if err != nil {
 			o.log.Warn("ownerships cannot be watched; trying again", "err", err)
-			pauseFor(ctx, 250*time.Millisecond)
+			pause.For(ctx, 250*time.Millisecond)
 		}
 	}
 }

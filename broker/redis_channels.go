@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"splashtail/internal/pause"
 	"sync"
 	"time"
 
@@ -86,7 +87,7 @@ func (c *channels) tellServer(name string) {
 
 // run keeps a connection until ctx ends.
 func (c *channels) run(ctx context.Context) {
-	pause := 50 * time.Millisecond
+	gap := 50 * time.Millisecond
 	for ctx.Err() == nil {
 		begin := time.Now()
 		err := c.connection(ctx)
@@ -96,10 +97,10 @@ func (c *channels) run(ctx context.Context) {
 		c.up(false)
 		c.log.Warn("the connection for Redis channels is lost; connecting again", "err", err)
 		if time.Since(begin) > quiet {
-			pause = 50 * time.Millisecond
+			gap = 50 * time.Millisecond
 		}
-		pauseFor(ctx, pause)
-		pause = min(2*pause, 2*time.Second)
+		pause.For(ctx, gap)
+		gap = min(2*gap, 2*time.Second)
 	}
 }
 

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"log/slog"
+	"splashtail/internal/pause"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -97,6 +98,6 @@ func (n *notes) publish(ctx context.Context, group []note) {
 			return
 		}
 		n.log.Debug("messages to AutoMuteUs were not sent yet", "err", err)
-		pauseFor(ctx, 50*time.Millisecond)
+		pause.For(ctx, 50*time.Millisecond)
 	}
 }

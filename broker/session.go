@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/pause"
 )
 
 // session is what one connection has told us. Its methods are called one at a time, by
@@ -161,7 +162,7 @@ func (s *session) Gone(end string) {
 // of it.
 func (h *hub) store(ctx context.Context, id string, ev bus.CaptureEvent) string {
 	subject := bus.CaptureSubject(ev.Code, ev.Kind)
-	pause := 50 * time.Millisecond
+	gap := 50 * time.Millisecond
 	for {
 		_, err := h.events.Append(ctx, subject, id, ev)
 		switch {
@@ -174,21 +175,9 @@ func (h *hub) store(ctx context.Context, id string, ev bus.CaptureEvent) string 
 			return dropUnreadable
 		}
 		h.log.Warn("an event was refused by the bus; trying again", "code", ev.Code, "session", ev.Session, "err", err)
-		if !pauseFor(ctx, pause) {
+		if !pause.For(ctx, gap) {
 			return dropStopping
 		}
-		pause = min(2*pause, 2*time.Second)
-	}
-}
-
-// pauseFor waits; false when ctx ended first.
-func pauseFor(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
+		gap = min(2*gap, 2*time.Second)
 	}
 }

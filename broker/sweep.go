@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/pause"
 )
 
 // sweeper reports the clients of brokers that died: their codes are linked in the stream
@@ -71,7 +72,7 @@ func (s *sweeper) watch(ctx context.Context, deaths chan<- struct{}) {
 			return nil
 		})
 		if err != nil {
-			pauseFor(ctx, time.Second)
+			pause.For(ctx, time.Second)
 		}
 	}
 }
@@ -83,7 +84,7 @@ func (s *sweeper) look(ctx context.Context) {
 		orphans, err := s.orphans(ctx)
 		if err != nil {
 			s.log.Warn("clients of dead brokers cannot be looked for; trying again", "err", err)
-			if !pauseFor(ctx, time.Second) {
+			if !pause.For(ctx, time.Second) {
 				return
 			}
 			continue
@@ -101,7 +102,7 @@ func (s *sweeper) look(ctx context.Context) {
 				s.report(ctx, code, o)
 			}
 		}
-		if len(suspect) == 0 || !pauseFor(ctx, s.every) {
+		if len(suspect) == 0 || !pause.For(ctx, s.every) {
 			return
 		}
 	}

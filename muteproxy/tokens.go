@@ -11,6 +11,7 @@ import (
 
 	"splashtail/bus"
 	"splashtail/internal/discord"
+	"splashtail/internal/pause"
 	"splashtail/internal/seal"
 	"splashtail/internal/secret"
 )
@@ -133,7 +134,7 @@ func (t *tokens) follow(ctx context.Context) {
 		})
 		if err != nil {
 			t.log.Warn("the watch of worker tokens ended; starting it again", "err", err)
-			pause(ctx, time.Second)
+			pause.For(ctx, time.Second)
 		}
 	}
 }
@@ -213,14 +214,4 @@ func (t *tokens) count() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.workers) + 1
-}
-
-// pause waits d or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"splashtail/bus"
 	"splashtail/internal/guilds"
+	"splashtail/internal/pause"
 )
 
 // voices knows how members really stand in voice, from the gateway's events. Without a
@@ -107,7 +108,7 @@ func (v *voices) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := v.follow(ctx, known); err != nil && ctx.Err() == nil {
 			v.log.Warn("the gateway's voice states cannot be followed; beginning again", "err", err)
-			pause(ctx, time.Second)
+			pause.For(ctx, time.Second)
 		}
 	}
 }
@@ -182,7 +183,7 @@ func (v *voices) followSessions(ctx context.Context) {
 		}
 		if err != nil && ctx.Err() == nil {
 			v.log.Warn("the gateway's sessions cannot be watched; beginning again", "err", err)
-			pause(ctx, time.Second)
+			pause.For(ctx, time.Second)
 		}
 	}
 }
@@ -223,7 +224,7 @@ func (v *voices) followShards(ctx context.Context) {
 		}
 		if err != nil && ctx.Err() == nil {
 			v.log.Warn("the gateway's shards cannot be followed; beginning again", "err", err)
-			pause(ctx, time.Second)
+			pause.For(ctx, time.Second)
 		}
 	}
 }
@@ -251,7 +252,7 @@ func (v *voices) followGateways(ctx context.Context) {
 		}
 		if err != nil && ctx.Err() == nil {
 			v.log.Warn("the gateway's processes cannot be watched; beginning again", "err", err)
-			pause(ctx, time.Second)
+			pause.For(ctx, time.Second)
 		}
 	}
 }

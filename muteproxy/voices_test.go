@@ -9,6 +9,7 @@ import (
 	"splashtail/bus"
 	"splashtail/bus/bustest"
 	"splashtail/internal/guilds"
+	"splashtail/internal/pause"
 	"splashtail/internal/sandbox"
 )
 
@@ -73,7 +74,7 @@ func (g *gateway) await(m *Muteproxy, user sandbox.ID, fit func(seen) bool) {
 		if s, ok := m.voices.look(who); ok && fit(s) {
 			return
 		}
-		if pause(ctx, 5*time.Millisecond); ctx.Err() != nil {
+		if pause.For(ctx, 5*time.Millisecond); ctx.Err() != nil {
 			g.t.Fatal("the mute proxy did not learn a voice state")
 		}
 	}
@@ -113,7 +114,7 @@ func TestWhatAModeratorChangedIsSentAgain(t *testing.T) {
 		if status, _ := r.modify(url, code, r.body(0, silent)); status != 200 {
 			t.Fatal(status)
 		}
-		pause(ctx, 100*time.Millisecond)
+		pause.For(ctx, 100*time.Millisecond)
 	}
 	r.expect(silent)
 }
@@ -166,7 +167,7 @@ func TestADisconnectedShardIsNotBelieved(t *testing.T) {
 	r.ok(err)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	for known := true; known && ctx.Err() == nil; pause(ctx, 5*time.Millisecond) {
+	for known := true; known && ctx.Err() == nil; pause.For(ctx, 5*time.Millisecond) {
 		_, known = m.voices.look(member{bus.GuildID(r.guild), bus.UserID(r.users[0])})
 	}
 	if status, a := r.modify(url, code, r.body(0, silent)); status != 200 || a.Official != 1 {
@@ -190,7 +191,7 @@ func storedHoursAgo(r *rig) *gateway {
 		if err == nil && p.Value.Seq >= info.Last {
 			break
 		}
-		if pause(r.t.Context(), 10*time.Millisecond); tries > 2000 {
+		if pause.For(r.t.Context(), 10*time.Millisecond); tries > 2000 {
 			r.t.Fatal("the guild was not stored")
 		}
 	}
@@ -209,7 +210,7 @@ func (g *gateway) trusting(m *Muteproxy) {
 		if ok {
 			return
 		}
-		pause(g.t.Context(), 10*time.Millisecond)
+		pause.For(g.t.Context(), 10*time.Millisecond)
 	}
 	g.t.Fatal("the gateway is not believed")
 }
@@ -248,7 +249,7 @@ func TestAfterHoursNobodyIsCalledWhoStandsAsWished(t *testing.T) {
 	defer cancel()
 	for r.patches()[200] < 3 && ctx.Err() == nil { // what the gateway says counts a little later
 		r.modify(url, code, r.body(0, silent))
-		pause(ctx, 100*time.Millisecond)
+		pause.For(ctx, 100*time.Millisecond)
 	}
 	r.expect(all(4, silent)...)
 }

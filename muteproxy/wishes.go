@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/pause"
 )
 
 // wishes knows every member's record, stores new wishes, tells their posters what
@@ -88,7 +89,7 @@ func (w *wishes) follow(ctx context.Context) {
 		})
 		if err != nil {
 			w.m.log.Warn("the watch of voice records ended; starting it again", "err", err)
-			pause(ctx, 250*time.Millisecond)
+			pause.For(ctx, 250*time.Millisecond)
 		}
 	}
 }

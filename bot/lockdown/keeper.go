@@ -10,6 +10,7 @@ import (
 	"splashtail/bot/words"
 	"splashtail/bus"
 	"splashtail/internal/discord"
+	"splashtail/internal/pause"
 )
 
 // Config is what a keeper works with; every field must be set.
@@ -180,7 +181,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		held, cancel := lease.Context(ctx)
 		if err := k.hold(held); err != nil && held.Err() == nil {
 			k.cfg.Log.Warn("lockdowns cannot be watched; trying again", "err", err)
-			pause(ctx, time.Second)
+			pause.For(ctx, time.Second)
 		}
 		cancel()
 		if err := lease.Release(context.WithoutCancel(ctx)); err != nil {
@@ -188,13 +189,4 @@ func (k *Keeper) Run(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

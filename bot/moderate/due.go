@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/pause"
 )
 
 // How the keeper works: the lease is renewed long before it ends; a record that has its job
@@ -27,7 +28,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		held, cancel := lease.Context(ctx)
 		if err := k.hold(held); err != nil && held.Err() == nil {
 			k.log.Warn("bans for a time cannot be watched; trying again", "err", err)
-			pause(ctx, time.Second)
+			pause.For(ctx, time.Second)
 		}
 		cancel()
 		if err := lease.Release(context.WithoutCancel(ctx)); err != nil {
@@ -35,15 +36,6 @@ func (k *Keeper) Run(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }
 
 // hold follows the records and looks after each.

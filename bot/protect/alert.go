@@ -12,6 +12,7 @@ import (
 	"splashtail/bot/words"
 	"splashtail/bus"
 	"splashtail/internal/discord"
+	"splashtail/internal/pause"
 )
 
 // Teller tells people in the alert channels of guilds: what stands on EVENTS about them,
@@ -60,7 +61,7 @@ func (t *Teller) Run(ctx context.Context) error {
 		}
 		if err != nil && ctx.Err() == nil {
 			t.log.Error("alarms cannot be read; trying again", "err", err)
-			pause(ctx, time.Second)
+			pause.For(ctx, time.Second)
 		}
 	}
 	return nil

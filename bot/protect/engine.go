@@ -13,6 +13,7 @@ import (
 	"splashtail/internal/audit"
 	"splashtail/internal/discord"
 	"splashtail/internal/guilds"
+	"splashtail/internal/pause"
 )
 
 // Config is what the engine needs.
@@ -102,19 +103,10 @@ func (e *Engine) Run(ctx context.Context) error {
 		})
 		if err != nil && ctx.Err() == nil {
 			e.log.Warn("the limits of guilds cannot be watched; trying again", "err", err)
-			pause(ctx, time.Second)
+			pause.For(ctx, time.Second)
 		}
 	}
 	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }
 
 // learn takes a limit that was set or removed.

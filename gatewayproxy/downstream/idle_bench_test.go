@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"splashtail/internal/gateway"
+	"splashtail/internal/pause"
 )
 
 // The bots of BenchmarkConnectedClients are in a process of their own, so that what is
@@ -41,10 +42,10 @@ func TestBots(t *testing.T) {
 			}
 		}()
 		go func() {
-			wait(context.Background(), interval*time.Duration(i)/time.Duration(n)) // they did not all begin at once
+			pause.For(context.Background(), interval*time.Duration(i)/time.Duration(n)) // they did not all begin at once
 			for {
 				c.beat(t)
-				wait(context.Background(), interval)
+				pause.For(context.Background(), interval)
 			}
 		}()
 	}
@@ -111,11 +112,11 @@ func processor(d time.Duration, do func()) float64 {
 	begin, before := time.Now(), used()
 	for n := time.Duration(0); time.Since(begin) < d; n++ {
 		if do == nil {
-			wait(context.Background(), d)
+			pause.For(context.Background(), d)
 			break
 		}
 		do()
-		wait(context.Background(), time.Until(begin.Add((n+1)*10*time.Millisecond)))
+		pause.For(context.Background(), time.Until(begin.Add((n+1)*10*time.Millisecond)))
 	}
 	return (used() - before).Seconds() / time.Since(begin).Seconds()
 }

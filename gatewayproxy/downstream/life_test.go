@@ -16,6 +16,7 @@ import (
 	"splashtail/bus/bustest"
 	"splashtail/internal/gateway"
 	"splashtail/internal/guilds"
+	"splashtail/internal/pause"
 )
 
 // TestAnotherProcessGoesOn: the process is gone without a word in the middle of a burst;
@@ -112,7 +113,7 @@ func TestAnUnavailableGuild(t *testing.T) {
 		if _, off := w.store.Counts(); off == 1 {
 			break
 		}
-		wait(t.Context(), time.Millisecond)
+		pause.For(t.Context(), time.Millisecond)
 	}
 	b := connect(t, w.serve().url)
 	b.identify(gateway.IntentGuilds, "")
@@ -171,7 +172,7 @@ func TestAnEarlyBotWaits(t *testing.T) {
 		connect(t, "ws"+strings.TrimPrefix(h.URL, "http"))
 	}()
 	for s.waiting.Load() == 0 {
-		wait(t.Context(), time.Millisecond)
+		pause.For(t.Context(), time.Millisecond)
 	}
 	running(t, s.Run)
 	receive(t, hello)
@@ -279,7 +280,7 @@ func TestSlowReaders(t *testing.T) {
 		t.Errorf("%d slow bots and %d MB of events take %d MiB", bots, n*10/1000, used>>20)
 	}
 	for len(s.Sessions()) > 1 { // the slow ones are cut, not kept for ever
-		wait(t.Context(), time.Millisecond)
+		pause.For(t.Context(), time.Millisecond)
 	}
 	b := connect(t, s.url)
 	b.resume(slow)
@@ -295,7 +296,7 @@ func (b *rawBot) nibble(ctx context.Context) error {
 			return nil
 		}
 		_, _ = b.c.Read(one)
-		wait(ctx, 100*time.Millisecond)
+		pause.For(ctx, 100*time.Millisecond)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package downstream
 
 import (
 	"context"
+	"splashtail/internal/pause"
 	"sync"
 	"time"
 )
@@ -43,7 +44,7 @@ func newAttempts() *attempts { return &attempts{full: map[string]time.Time{}} }
 func (a *attempts) await(ctx context.Context, key string, burst int, every time.Duration) error {
 	turn := a.turn(time.Now(), key, burst, every)
 	if turn > 0 {
-		wait(ctx, min(turn, longestTurn))
+		pause.For(ctx, min(turn, longestTurn))
 	}
 	return ctx.Err()
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"splashtail/internal/pause"
 	"splashtail/internal/rawjson"
 )
 
@@ -114,7 +115,7 @@ func (p *presence) run(ctx context.Context) {
 				p.again(shard, d)
 			}
 		}
-		wait(ctx, presenceEvery)
+		pause.For(ctx, presenceEvery)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"splashtail/bus"
 	"splashtail/internal/gateway"
 	"splashtail/internal/guilds"
+	"splashtail/internal/pause"
 )
 
 // BenchmarkFanOut measures the way of an event from the frame of Discord to every bot:
@@ -69,7 +70,7 @@ func fanOut(b *testing.B, shards, clients int, rest time.Duration) {
 	})
 	for i := range n {
 		if rest > 0 {
-			wait(b.Context(), time.Until(begin.Add(time.Duration(i)*rest)))
+			pause.For(b.Context(), time.Until(begin.Add(time.Duration(i)*rest)))
 		}
 		// The name is what is read back; the rest has the size of a usual message.
 		d := fmt.Sprintf(`{"at":"%020d","guild_id":"%s","pad":"%s"}`, time.Now().UnixNano(), oneGuild, strings.Repeat("x", 600))
@@ -187,7 +188,7 @@ func idle(t testing.TB, w *world, clients int, compress string) float64 {
 	}
 	w.burst(oneGuild, 1, 20)
 	for len(s.Sessions()) < clients || slices.ContainsFunc(s.Sessions(), func(st SessionStatus) bool { return st.Behind > 0 || st.Number == 0 }) {
-		wait(context.Background(), time.Millisecond)
+		pause.For(context.Background(), time.Millisecond)
 	}
 	return float64(memory()-before) / float64(clients)
 }
@@ -228,7 +229,7 @@ func BenchmarkGuilds(b *testing.B) {
 			if known, _ := w.store.Counts(); known == n+1 {
 				break
 			}
-			wait(context.Background(), time.Millisecond)
+			pause.For(context.Background(), time.Millisecond)
 		}
 		s := w.serve()
 		b.ReportMetric(float64(memory()-before)/(1<<20), "MiB/1000-guilds")

@@ -10,6 +10,7 @@ import (
 
 	"splashtail/bus"
 	"splashtail/internal/guilds"
+	"splashtail/internal/pause"
 	"splashtail/internal/rawjson"
 )
 
@@ -55,7 +56,7 @@ func (t *tail) run(ctx context.Context, lost func()) error {
 			if first {
 				return err
 			}
-			wait(ctx, time.Second)
+			pause.For(ctx, time.Second)
 			continue
 		}
 		turns, err := turnsBefore(ctx, t.b, info)
@@ -63,7 +64,7 @@ func (t *tail) run(ctx context.Context, lost func()) error {
 			if first {
 				return err
 			}
-			wait(ctx, time.Second)
+			pause.For(ctx, time.Second)
 			continue
 		}
 		t.reset(info, turns)
@@ -248,14 +249,4 @@ func (t *tail) at() (scanned uint64, epoch string) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.scanned, t.epoch
-}
-
-// wait waits d or until ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"splashtail/internal/pause"
 	"splashtail/internal/secret"
 )
 
@@ -84,7 +85,7 @@ func (c *Client) Do(ctx context.Context, token secret.Value, q Request) (Answer,
 			return a, err
 		default:
 			unsure = unsure || !notSent(err)
-			if tries++; tries >= maxTries || !wait(ctx, backoff(tries)) {
+			if tries++; tries >= maxTries || !pause.For(ctx, backoff(tries)) {
 				return a, err
 			}
 		}
@@ -111,7 +112,7 @@ func (c *Client) waitLimited(ctx context.Context, e *APIError) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Now().Add(e.RetryAfter).After(deadline) {
 		return false
 	}
-	return wait(ctx, e.RetryAfter+slack)
+	return pause.For(ctx, e.RetryAfter+slack)
 }
 
 // again says whether a failed request may be sent once more.
@@ -147,17 +148,6 @@ func (q Request) wasDone(err error) bool {
 func backoff(n int) time.Duration {
 	d := firstBackoff << (n - 1)
 	return d/2 + rand.N(d)
-}
-
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // ask is the request as the limiter sees it.

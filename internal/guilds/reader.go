@@ -10,6 +10,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"splashtail/bus"
+	"splashtail/internal/pause"
 )
 
 // Bounds of a reader.
@@ -92,7 +93,7 @@ func (r *Reader) At(ctx context.Context, id bus.GuildID, after Mark) (View, erro
 			break
 		}
 		// The event was read by whoever asks; this server of the bus has yet to get it.
-		if pause(ctx, reachStep); ctx.Err() != nil || time.Since(begun) > reachWait {
+		if pause.For(ctx, reachStep); ctx.Err() != nil || time.Since(begun) > reachWait {
 			return View{}, bus.Errorf(bus.CodeUnavailable, "guild_behind", "the guild %d could be read up to %d of the stream, not up to %d", id, h.place, after.Place)
 		}
 	}
@@ -104,15 +105,6 @@ func (r *Reader) At(ctx context.Context, id bus.GuildID, after Mark) (View, erro
 
 func notKept(id bus.GuildID) error {
 	return bus.Errorf(bus.CodeNotFound, "guild_not_kept", "nothing that leads to now is stored of guild %d", id)
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }
 
 // take gives the guild's holding, and makes room for it.

@@ -10,6 +10,7 @@ import (
 
 	"splashtail/bus"
 	"splashtail/internal/discord"
+	"splashtail/internal/pause"
 )
 
 // Hand carries out the steps of a plan in a guild, one when it is told to.
@@ -59,10 +60,10 @@ func (h *Hand) Do(ctx context.Context, step int, again bool) (made string, err e
 		}
 		var limited *discord.LimitedError
 		if again = !errors.As(err, &limited); limited != nil && limited.RetryAfter > 0 {
-			pause(ctx, min(limited.RetryAfter, time.Minute))
+			pause.For(ctx, min(limited.RetryAfter, time.Minute))
 			continue
 		}
-		pause(ctx, betweenTries<<n)
+		pause.For(ctx, betweenTries<<n)
 	}
 	if err == nil && made != "" {
 		h.Made[s.ID] = made
@@ -121,15 +122,6 @@ func (h *Hand) find(ctx context.Context, kind int) (string, error) {
 		}
 	}
 	return "", nil
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }
 
 // FailLine says for people that a step was refused.

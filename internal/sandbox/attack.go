@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"splashtail/internal/pause"
 	"time"
 )
 
@@ -212,7 +213,7 @@ func (d *Discord) attack(ctx context.Context, a Attack, dmg *Damage, next act) e
 	start := time.Now()
 	defer func() { dmg.Took = time.Since(start) }()
 	for n := 0; a.Most <= 0 || n < a.Most; n++ {
-		if n > 0 && !pause(ctx, a.Every) {
+		if n > 0 && !pause.For(ctx, a.Every) {
 			return fmt.Errorf("sandbox: the attack was called off: %w", context.Cause(ctx))
 		}
 		count, err := next()

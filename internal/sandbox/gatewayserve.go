@@ -10,6 +10,7 @@ import (
 	"github.com/coder/websocket"
 
 	"splashtail/internal/gateway"
+	"splashtail/internal/pause"
 )
 
 const (
@@ -186,7 +187,7 @@ func (d *Discord) writeGateway(ctx context.Context, ws *websocket.Conn, c *gatew
 			return
 		}
 		if len(w.due) > 0 {
-			if !pause(ctx, w.gap) {
+			if !pause.For(ctx, w.gap) {
 				return
 			}
 			continue

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"splashtail/internal/pause"
 	"strings"
 	"time"
 )
@@ -77,32 +78,17 @@ func (d *Discord) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	round := d.latency.draw()
 	d.mu.Unlock()
-	if !pause(r.Context(), round/2) {
+	if !pause.For(r.Context(), round/2) {
 		return // the client left before it was heard
 	}
 	a := d.decide(c)
 	if a.end == endHold {
 		d.hold(r.Context(), a.delay)
-	} else if pause(r.Context(), round-round/2+a.delay) && a.end == endAnswer {
+	} else if pause.For(r.Context(), round-round/2+a.delay) && a.end == endAnswer {
 		a.write(w)
 		return
 	}
 	cut(w, a.end == endReset)
-}
-
-// pause waits; false when the client goes away first.
-func pause(ctx context.Context, how time.Duration) bool {
-	if how <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(how)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // hold keeps a request without an answer: for that long, for ever when it is zero, but not beyond client or sandbox.
