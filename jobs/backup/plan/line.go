@@ -59,7 +59,7 @@ func label(k Kind, name string) string {
 	case Member:
 		return "the member " + name
 	case Ban:
-		return "the bans"
+		return "the bans of " + name
 	case Messages:
 		return "the messages " + name
 	}

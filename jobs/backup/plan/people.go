@@ -7,7 +7,7 @@ import (
 	"splashtail/jobs/backup/model"
 )
 
-// planPeople decides about bans and members. A ban is never lifted: who was banned since the backup stays so.
+// planPeople decides about bans and members.
 func (m *maker) planPeople() {
 	m.planBans()
 	if !m.Options.Has(Member) || len(m.Saved.Members) == 0 {
@@ -31,13 +31,24 @@ func (m *maker) planPeople() {
 	}
 }
 
+// planBans bans who is not banned any more. No mode lifts a ban: who was banned since the backup may be the raider that it is
+// restored after, and a ban that is lifted by mistake does more harm than one that stays. An exact plan says which stay.
 func (m *maker) planBans() {
 	if !m.Options.Has(Ban) {
 		return
 	}
-	banned := map[model.ID]bool{}
+	banned, saved, kept := map[model.ID]bool{}, map[model.ID]bool{}, 0
+	for _, b := range m.Saved.Bans {
+		saved[b.User] = true
+	}
 	for _, b := range m.Live.Bans {
 		banned[b.User] = true
+		if !saved[b.User] && !m.protect[b.User] {
+			kept++
+		}
+	}
+	if kept > 0 && m.Options.Mode == Exact {
+		m.cannot(people, Ban, "", users(kept), "the backup has them not, and a restore lifts no ban; they stay banned")
 	}
 	var list []model.ID
 	for _, b := range m.Saved.Bans {
@@ -50,12 +61,19 @@ func (m *maker) planBans() {
 	if len(list) == 0 {
 		return
 	}
-	name := fmt.Sprintf("%d users", len(list))
+	name := users(len(list))
 	if why := m.Rights.lacks(Ban, Create); why != "" {
 		m.cannot(people, Ban, "", name, why)
 		return
 	}
 	m.add(people, Step{Op: Create, Kind: Ban, Name: name, Fields: []Field{{Name: "user_ids", After: canonical(list)}}})
+}
+
+func users(n int) string {
+	if n == 1 {
+		return "1 user"
+	}
+	return fmt.Sprintf("%d users", n)
 }
 
 // compareMember settles a member's roles and name. Roles that the bot may not give or take stay as they are.

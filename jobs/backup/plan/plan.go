@@ -75,7 +75,7 @@ type Mode string
 
 // The modes.
 const (
-	Exact Mode = "exact" // they are deleted; messages, threads and bans never are
+	Exact Mode = "exact" // they are deleted; messages and threads never are, and no ban is lifted
 	Merge Mode = "merge" // nothing is deleted, and nothing is taken from members
 )
 

@@ -372,7 +372,9 @@ func (x *run) pin(ctx context.Context, w *writing) error {
 			if id == "" {
 				continue
 			}
-			err := x.call(ctx, func(ctx context.Context) error { return x.Bot.Pin(ctx, w.place(), id, "Restore of a backup") })
+			err := x.call(ctx, func(ctx context.Context) error {
+				return x.Bot.Pin(ctx, w.place(), id, restored+x.Job().Operation("pins/"+string(w.saved)))
+			})
 			if why, refused := refusal(err); refused {
 				w.leave("pins: " + why)
 				break

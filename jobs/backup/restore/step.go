@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"splashtail/internal/discord"
 	"splashtail/jobs/backup/model"
@@ -99,9 +102,12 @@ func (x *run) act(ctx context.Context, s plan.Step) (result, error) {
 	return res, err
 }
 
+// restored begins the reasons of a restore that has no better one.
+const restored = "Restore of a backup · op="
+
 // reason is what the audit log says of an act: with the operation's id, by which it can be found again.
 func (x *run) reason(s plan.Step) string {
-	return fmt.Sprintf("Restore of a backup · op=%s", x.Job().Operation(s.Key()))
+	return restored + x.Job().Operation(s.Key())
 }
 
 // remove deletes one thing.
@@ -185,6 +191,26 @@ func (x *run) edit(ctx context.Context, s plan.Step, c discord.Changes) error {
 // maxReasons is how many bans are made one by one, to keep their reasons: banning together has one reason for all.
 const maxReasons = 100
 
+// maxReason is how long a reason may be, in characters.
+const maxReason = 512
+
+// madeBy finds the operation at the end of a reason.
+var madeBy = regexp.MustCompile(`\s*·?\s*\bop=\S+$`)
+
+// banReason is what the list of bans will say: the reason that a ban had, and the operation in place of that of an earlier act.
+func (x *run) banReason(s plan.Step, saved string) string {
+	tail := " · op=" + x.Job().Operation(s.Key())
+	return cutTo(madeBy.ReplaceAllString(strings.TrimSpace(saved), ""), maxReason-utf8.RuneCountInString(tail)) + tail
+}
+
+// savedReason is a ban's reason; empty when it has none but that of an earlier restore.
+func savedReason(b model.Ban) string {
+	if b.Reason == nil || strings.HasPrefix(*b.Reason, restored) {
+		return ""
+	}
+	return strings.TrimSpace(*b.Reason)
+}
+
 // ban bans those whose reason is known one by one, and the others in one call for every 200. Banning somebody twice changes
 // nothing.
 func (x *run) ban(ctx context.Context, s plan.Step) (result, error) {
@@ -199,8 +225,8 @@ func (x *run) ban(ctx context.Context, s plan.Step) (result, error) {
 		wanted[u] = true
 	}
 	for _, b := range saved.Bans {
-		if b.Reason != nil && *b.Reason != "" && wanted[string(b.User)] && len(reasons) < maxReasons {
-			reasons[string(b.User)] = *b.Reason
+		if why := savedReason(b); why != "" && wanted[string(b.User)] && len(reasons) < maxReasons {
+			reasons[string(b.User)] = x.banReason(s, why)
 		}
 	}
 	failed := 0
@@ -214,7 +240,7 @@ func (x *run) ban(ctx context.Context, s plan.Step) (result, error) {
 	}
 	users = slices.DeleteFunc(users, func(u string) bool { return reasons[u] != "" })
 	for some := range slices.Chunk(users, discord.MaxBulkBan) {
-		n, err := x.bulkBan(ctx, some)
+		n, err := x.bulkBan(ctx, s, some)
 		if err != nil {
 			return result{}, err
 		}
@@ -227,11 +253,10 @@ func (x *run) ban(ctx context.Context, s plan.Step) (result, error) {
 }
 
 // bulkBan bans some users at once and tells how many could not be.
-func (x *run) bulkBan(ctx context.Context, users []string) (failed int, err error) {
+func (x *run) bulkBan(ctx context.Context, s plan.Step, users []string) (failed int, err error) {
 	var banned discord.BulkBanned
 	send := func(ctx context.Context) (err error) {
-		// What stands in the audit log becomes the reason of the ban, and these have none.
-		banned, err = x.Bot.BulkBan(ctx, x.guild, users, 0, "")
+		banned, err = x.Bot.BulkBan(ctx, x.guild, users, 0, x.reason(s))
 		return err
 	}
 	err = x.call(ctx, send)
