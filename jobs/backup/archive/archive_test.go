@@ -98,8 +98,7 @@ func openAll(b []byte, o archive.Options) error {
 	if _, err := a.Manifest(); err != nil {
 		return err
 	}
-	snap, err := a.Snapshot()
-	if err != nil {
+	if _, err := a.Snapshot(); err != nil {
 		return err
 	}
 	for _, id := range a.Channels() {
@@ -109,7 +108,7 @@ func openAll(b []byte, o archive.Options) error {
 			}
 		}
 	}
-	for _, key := range archive.FilesOf(&snap) {
+	for _, key := range a.Files() {
 		f, _, err := a.File(key)
 		if err != nil {
 			return err

@@ -99,9 +99,9 @@ func refused(src, err error) error {
 	case src != nil:
 		return fmt.Errorf("read the backup: %w", src)
 	case errors.As(err, new(*age.NoIdentityMatchError)):
-		return fmt.Errorf("%w, or the first bytes of the file are damaged", ErrPassword)
+		return fmt.Errorf("%w, or the first bytes of the file are damaged; give the right one, or use another copy of the file", ErrPassword)
 	}
-	return damaged("the begin of its encryption is wrong (%v)", err)
+	return damaged("its encryption is not whole (%v)", err)
 }
 
 // fault turns an error of reading into a sentence.

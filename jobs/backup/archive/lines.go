@@ -3,6 +3,8 @@ package archive
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"reflect"
 
 	"splashtail/jobs/backup/model"
 )
@@ -65,14 +67,16 @@ func checkLine(b []byte, l Limits) error {
 	if len(b) > l.Line {
 		return beyond("it has a value of %d bytes, the limit is %d", len(b), l.Line)
 	}
-	if depth(b) > l.Depth {
+	if shapeOf(b).depth > l.Depth {
 		return beyond("it has a value nested deeper than %d", l.Depth)
 	}
 	return nil
 }
 
-// depth is how deep lists and objects of a JSON text nest.
-func depth(b []byte) (most int) {
+// shape is what a JSON text consists of: how deep its lists and objects nest, how many objects there are, and commas.
+type shape struct{ depth, objects, commas int }
+
+func shapeOf(b []byte) (s shape) {
 	level, text := 0, false
 	for i := 0; i < len(b); i++ {
 		switch c := b[i]; {
@@ -83,17 +87,38 @@ func depth(b []byte) (most int) {
 		case text:
 		case c == '{' || c == '[':
 			level++
-			most = max(most, level)
+			s.depth = max(s.depth, level)
+			if c == '{' {
+				s.objects++
+			}
 		case c == '}' || c == ']':
 			level--
+		case c == ',':
+			s.commas++
 		}
 	}
-	return most
+	return s
+}
+
+// weight is what a JSON text counts for against Limits.Structure: its bytes or, where that is more, about what it takes
+// in memory once it is decoded. Empty objects have two bytes and become hundreds.
+func weight(b []byte) int64 {
+	s := shapeOf(b)
+	return int64(max(len(b)+1, 64*s.objects, 16*s.commas))
+}
+
+// CheckWeight refuses JSON that would take more than so many bytes of memory once it is decoded, roughly, before it is.
+func CheckWeight(b []byte, most int64) error {
+	if weight(b) > most {
+		return beyond("a value of it has %d bytes and would take far more memory", len(b))
+	}
+	return nil
 }
 
 // kind is one list or object of a snapshot, as lines of JSON.
 type kind struct {
 	name string
+	size uintptr // of one value in memory, without what it points to
 	each func(s *model.Snapshot, yield func(any) error) error
 	add  func(s *model.Snapshot, line []byte) error
 }
@@ -120,8 +145,13 @@ func kinds() []kind {
 	}
 }
 
+// weight is what one value of the kind counts for against Limits.Structure.
+func (k kind) weight(line []byte) int64 { return max(weight(line), int64(k.size)) }
+
+var errTwice = errors.New("a guild has one of it, and it comes twice")
+
 func list[T any](name string, at func(*model.Snapshot) *[]T) kind {
-	return kind{name, func(s *model.Snapshot, yield func(any) error) error {
+	return kind{name, reflect.TypeFor[T]().Size(), func(s *model.Snapshot, yield func(any) error) error {
 		for i := range *at(s) {
 			if err := yield(&(*at(s))[i]); err != nil {
 				return err
@@ -139,20 +169,26 @@ func list[T any](name string, at func(*model.Snapshot) *[]T) kind {
 }
 
 func single[T any](name string, at func(*model.Snapshot) *T) kind {
-	return kind{name, func(s *model.Snapshot, yield func(any) error) error {
+	return kind{name, reflect.TypeFor[T]().Size(), func(s *model.Snapshot, yield func(any) error) error {
 		return yield(at(s))
 	}, func(s *model.Snapshot, line []byte) error {
+		if !reflect.ValueOf(at(s)).Elem().IsZero() {
+			return errTwice
+		}
 		return json.Unmarshal(line, at(s))
 	}}
 }
 
 func optional[T any](name string, at func(*model.Snapshot) **T) kind {
-	return kind{name, func(s *model.Snapshot, yield func(any) error) error {
+	return kind{name, reflect.TypeFor[T]().Size(), func(s *model.Snapshot, yield func(any) error) error {
 		if *at(s) == nil {
 			return nil
 		}
 		return yield(*at(s))
 	}, func(s *model.Snapshot, line []byte) error {
+		if *at(s) != nil {
+			return errTwice
+		}
 		var v T
 		if err := json.Unmarshal(line, &v); err != nil {
 			return err
@@ -171,7 +207,7 @@ func checkStructure(s *model.Snapshot, l Limits) error {
 			if err != nil {
 				return err
 			}
-			if size += int64(len(b)) + 1; size > l.Structure {
+			if size += k.weight(b); size > l.Structure {
 				return beyond("its structure has more than %d bytes", l.Structure)
 			}
 			return checkLine(b, l)

@@ -135,8 +135,11 @@ func (a *Archive) readIndex(size int64) error {
 
 func (a *Archive) parseIndex(index []byte, end int64) error {
 	count := binary.BigEndian.Uint32(index[1:])
-	if index[0] != 'I' || int64(count) > int64(a.l.Sections) {
-		return beyond("its index names %d sections", count)
+	if index[0] != 'I' {
+		return damaged("its index is not where its end says")
+	}
+	if int64(count) > int64(a.l.Sections) {
+		return beyond("its index names %d sections, the limit is %d", count, a.l.Sections)
 	}
 	rest, at, raw := index[indexHead:], int64(headerSize), int64(0)
 	for len(rest) > 0 {
@@ -151,10 +154,19 @@ func (a *Archive) parseIndex(index []byte, end int64) error {
 		if raw > a.l.Total {
 			return beyond("it has more than %d bytes", a.l.Total)
 		}
+		if a.manifest >= 0 {
+			return damaged("something follows its manifest")
+		}
+		if e.isFile() && a.Has(e.file()) {
+			return damaged("file %.80s is in it twice", e.file())
+		}
 		a.add(e)
 	}
-	if at != end || len(a.entries) != int(count) || a.manifest != len(a.entries)-1 || a.manifest < 0 {
+	if at != end || len(a.entries) != int(count) {
 		return damaged("its index is not whole")
+	}
+	if a.manifest < 0 {
+		return damaged("it has no manifest")
 	}
 	return nil
 }
@@ -191,12 +203,9 @@ func (a *Archive) Snapshot() (snap model.Snapshot, err error) {
 		if !strings.HasPrefix(a.entries[i].name, structureName) {
 			continue
 		}
-		if size += a.entries[i].raw; size > a.l.Structure {
-			return snap, beyond("its structure has more than %d bytes", a.l.Structure)
-		}
 		s, err := a.section(i)
 		if err == nil {
-			err = s.AddTo(&snap)
+			err = s.addTo(&snap, &size)
 		}
 		if err != nil {
 			return snap, err

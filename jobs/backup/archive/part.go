@@ -140,7 +140,9 @@ func (w *Writer) copySection(s *Section) error {
 		}
 		return s.body.passed()
 	}
-	lines := bytes.Count(s.lines, []byte{'\n'})
+	if s.IsManifest() {
+		return errors.New("it has a manifest; that belongs into the archive itself")
+	}
 	if name, ok := strings.CutPrefix(s.name, structureName); ok {
 		return fmt.Errorf("it has a structure (%s); that belongs into the archive itself", name)
 	}
@@ -149,7 +151,7 @@ func (w *Writer) copySection(s *Section) error {
 		return err
 	}
 	if s.channel() != "" {
-		w.counts["messages"] += lines
+		w.counts["messages"] += bytes.Count(s.lines, []byte{'\n'})
 	}
 	return nil
 }

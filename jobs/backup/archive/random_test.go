@@ -175,11 +175,3 @@ func TestFailedFileLeavesTheArchive(t *testing.T) {
 type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
-
-func FuzzRead(f *testing.F) {
-	f.Add(build(f, archive.Options{}))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		_, _ = archive.Verify(bytes.NewReader(b), archive.Options{}) // no panic is all that is asked
-		_ = openAll(b, archive.Options{})
-	})
-}

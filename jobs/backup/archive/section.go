@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
@@ -47,7 +48,7 @@ func (e *entry) file() model.FileKey {
 // IsManifest tells whether it is the manifest, the last section.
 func (s *Section) IsManifest() bool { return s.name == manifestName }
 
-// IsStructure tells whether AddTo takes it.
+// IsStructure tells whether it is a part of the guild's structure, a model.Snapshot.
 func (s *Section) IsStructure() bool { return strings.HasPrefix(s.name, structureName) }
 
 // Read reads the bytes of a file. They are verified when io.EOF is returned, not before: what was done with them by then
@@ -77,21 +78,37 @@ func decodeMessage(line []byte) (m model.Message, err error) {
 	return m, err
 }
 
-// AddTo adds what a section of the structure holds to a snapshot.
-func (s *Section) AddTo(snap *model.Snapshot) error {
+// addTo adds what a section of the structure holds to a snapshot. size is what sections before it have taken of
+// Limits.Structure, and grows.
+func (s *Section) addTo(snap *model.Snapshot, size *int64) error {
 	name := strings.TrimPrefix(s.name, structureName)
-	for _, k := range kinds() {
-		if k.name == name {
-			return s.each(func(line []byte) error { return k.add(snap, line) })
+	at := slices.IndexFunc(kinds(), func(k kind) bool { return k.name == name })
+	if at < 0 {
+		return nil // of a later version
+	}
+	k := kinds()[at]
+	for line := range bytes.Lines(s.lines) {
+		if *size += k.weight(bytes.TrimSuffix(line, []byte{'\n'})); *size > s.l.Structure {
+			return beyond("its structure takes more than %d bytes", s.l.Structure)
 		}
 	}
-	return nil // of a later version
+	return s.each(func(line []byte) error { return k.add(snap, line) })
 }
 
-// Manifest decodes the manifest.
+// Manifest decodes the manifest. The error wraps ErrNewer when what the archive holds means something else than here.
 func (s *Section) Manifest() (m model.Manifest, err error) {
-	err = s.each(func(line []byte) error { return json.Unmarshal(line, &m) })
+	if err = s.each(func(line []byte) error { return json.Unmarshal(line, &m) }); err == nil {
+		err = CheckSchema(m.Schema)
+	}
 	return m, err
+}
+
+// CheckSchema refuses what was written by a program that knows more of backups.
+func CheckSchema(schema int) error {
+	if schema > model.Version {
+		return fmt.Errorf("%w: its contents are version %d and this program reads up to %d; update the program", ErrNewer, schema, model.Version)
+	}
+	return nil
 }
 
 // each gives every line to f.

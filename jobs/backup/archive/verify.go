@@ -60,13 +60,13 @@ func (v *verifier) take(s *Section) (err error) {
 	case s.IsManifest():
 		v.Manifest, err = s.Manifest()
 	case s.IsStructure():
-		if v.structure += s.raw; v.structure > v.l.Structure {
-			return beyond("its structure has more than %d bytes", v.l.Structure)
-		}
-		err = s.AddTo(&v.Snapshot)
+		err = s.addTo(&v.Snapshot, &v.structure)
 	case s.Channel() != "":
 		err = v.messages(s)
 	case s.File() != "":
+		if v.have[s.File()] {
+			return damaged("file %s is in it twice", s.File())
+		}
 		v.have[s.File()] = true
 		v.files++
 		_, err = io.Copy(io.Discard, s)
@@ -88,17 +88,25 @@ func (v *verifier) messages(s *Section) error {
 		v.Messages[id]++
 		v.Counts["messages"]++
 		for f := range m.Files() {
-			v.name(f.File)
+			if err := v.name(f.File); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
 }
 
-// name remembers a file that something refers to. The number is bounded as the number of sections is.
-func (v *verifier) name(key model.FileKey) {
-	if key != "" && len(v.named) <= v.l.Sections {
+// name remembers a file that something refers to. The number is bounded as the number of sections is, and the size as
+// that of keys.
+func (v *verifier) name(key model.FileKey) error {
+	switch {
+	case key == "":
+	case !validKey(key):
+		return fmt.Errorf("it names the file %.12q, which is no key of one", key)
+	case len(v.named) <= v.l.Sections:
 		v.named[key] = true
 	}
+	return nil
 }
 
 // compare holds what was counted against the manifest, and the files that are named against those that are there.
@@ -106,9 +114,6 @@ func (v *verifier) compare() error {
 	maps.Copy(v.Counts, v.Snapshot.Counts())
 	if v.files > 0 {
 		v.Counts["files"] = v.files
-	}
-	if v.Manifest.Schema > model.Version {
-		return fmt.Errorf("%w: its contents are version %d and this program reads up to %d; update the program", ErrNewer, v.Manifest.Schema, model.Version)
 	}
 	for name := range maps.Keys(v.Counts) {
 		if v.Manifest.Counts[name] != v.Counts[name] {
@@ -121,12 +126,14 @@ func (v *verifier) compare() error {
 		}
 	}
 	for _, key := range FilesOf(&v.Snapshot) {
-		v.name(key)
+		if err := v.name(key); err != nil {
+			return damaged("%v", err)
+		}
 	}
 	var gone []string
 	for key := range v.named {
 		if !v.have[key] {
-			gone = append(gone, string(key[:min(len(key), 12)]))
+			gone = append(gone, string(key[:12]))
 		}
 	}
 	if slices.Sort(gone); len(gone) > 0 {
