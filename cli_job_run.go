@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -70,11 +71,33 @@ func (cmd jobRunCmd) Run(c *call) error {
 		return err
 	}
 	tools := jobs.Tools{Bot: client.Bot(c.set.DiscordBotToken.first()), CDN: cdn, Log: log, Backups: c.set.backupLimits(), Here: archiveOfJob}
+	args, signature := unsigned(bus.JobKind(cmd.Kind), args)
 	w, err := engine.Prepare(jobs.Kinds(tools), bus.JobKind(cmd.Kind), args, guild)
 	if err != nil {
 		return &usageError{errors.New(bus.AsError(err).Message)}
 	}
-	return cmd.run(ctx, c, w, guild)
+	return cmd.run(ctx, c, w, guild, signature)
+}
+
+// unsigned takes the signature out of the address of an upload, as the bot does. Arguments that cannot be read stay as they are and are
+// refused later.
+func unsigned(kind bus.JobKind, args json.RawMessage) (json.RawMessage, bus.JobSecrets) {
+	var plan bus.PlanArgs
+	d := json.NewDecoder(bytes.NewReader(args))
+	d.DisallowUnknownFields()
+	if kind != bus.JobRestorePlan || d.Decode(&plan) != nil {
+		return args, nil
+	}
+	source, signature := bus.UploadSource(plan.Source.URL)
+	if signature == nil {
+		return args, nil
+	}
+	plan.Source.URL = source.URL
+	out, err := json.Marshal(plan)
+	if err != nil {
+		return args, nil
+	}
+	return out, signature
 }
 
 // args gives the arguments as JSON.
@@ -101,10 +124,13 @@ func (cmd jobRunCmd) args() (json.RawMessage, error) {
 	return json.Marshal(out)
 }
 
-func (cmd jobRunCmd) run(ctx context.Context, c *call, w work.Work, guild bus.GuildID) error {
+func (cmd jobRunCmd) run(ctx context.Context, c *call, w work.Work, guild bus.GuildID, more bus.JobSecrets) error {
 	secrets, err := cmd.secrets()
 	if err != nil {
 		return &usageError{err}
+	}
+	for name, text := range more {
+		secrets[name] = secret.New(text)
 	}
 	now := time.Now()
 	job := work.Job{ID: bus.NewJobID(now), Kind: bus.JobKind(cmd.Kind), Guild: guild, SubmittedAt: now}
@@ -141,10 +167,11 @@ func (cmd jobRunCmd) run(ctx context.Context, c *call, w work.Work, guild bus.Gu
 
 func (cmd jobRunCmd) secrets() (map[string]secret.Value, error) {
 	password, err := passwordFrom("JOB_PASSWORD", cmd.PasswordFile, cmd.AskPassword)
-	if err != nil || password.IsZero() {
-		return nil, err
+	all := map[string]secret.Value{}
+	if !password.IsZero() {
+		all["password"] = password
 	}
-	return map[string]secret.Value{"password": password}, nil
+	return all, err
 }
 
 // tryHere runs the work as the engine would: again after an error that may pass, and after a wait that it asks for.

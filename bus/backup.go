@@ -2,6 +2,7 @@ package bus
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -64,7 +65,20 @@ type BackupDone struct {
 // BackupSource says where the archive of a restore is: exactly one field is set.
 type BackupSource struct {
 	Job string `json:"job,omitempty"` // a job of the same guild that made a backup
-	URL string `json:"url,omitempty"` // an attachment on Discord's own hosts
+	URL string `json:"url,omitempty"` // an attachment on Discord's own hosts, without its signature: see UploadSource
+}
+
+// SignatureSecret is the secret of a JobRestorePlan with which Discord signed the address of an upload.
+const SignatureSecret = "signature"
+
+// UploadSource splits the address of an upload: whoever has its signature can read the file for a day, so that is a secret of the job and
+// no argument, which records and lists show.
+func UploadSource(address string) (BackupSource, JobSecrets) {
+	plain, signature, signed := strings.Cut(address, "?")
+	if !signed {
+		return BackupSource{URL: address}, nil
+	}
+	return BackupSource{URL: plain}, JobSecrets{SignatureSecret: signature}
 }
 
 // RestoreMode says what happens to what a guild has and a backup has not.
@@ -79,7 +93,7 @@ const (
 
 // PlanArgs are the arguments of JobRestorePlan, which reads a backup and the guild as it
 // is and says what a restore would do. With the secret "password" when the archive is
-// encrypted.
+// encrypted, and SignatureSecret for an upload.
 type PlanArgs struct {
 	Source  BackupSource `json:"source"`
 	Mode    RestoreMode  `json:"mode"`

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -47,7 +48,8 @@ const formFor = 10 * time.Minute
 // typedInput is the input in which something has to be typed as a confirmation.
 const typedInput = "typed"
 
-// optionsArg is where the options of a command wait while its form is filled in.
+// optionsArg is where the options of a command wait, sealed, while its form is filled in: whoever has the address of an upload
+// can read it.
 const optionsArg = "options"
 
 // open answers with a form. Name and state lead on from it; of a form of ours the state is
@@ -80,7 +82,11 @@ func (r *Router) ask(ctx context.Context, u *Use, f Form) error {
 	if err != nil {
 		return err
 	}
-	act := bus.PendingAct{V: 1, Command: u.Command.Name, Args: map[string]string{optionsArg: string(options)}, By: u.User, Until: time.Now().Add(formFor).UTC()}
+	closed, err := r.options.Close(string(options), u.Op)
+	if err != nil {
+		return err
+	}
+	act := bus.PendingAct{V: 1, Command: u.Command.Name, Args: map[string]string{optionsArg: base64.StdEncoding.EncodeToString(closed)}, By: u.User, Until: time.Now().Add(formFor).UTC()}
 	if _, err := r.pending.Create(ctx, bus.PendingKey(u.Guild, u.Op), act); err != nil {
 		return err
 	}
@@ -142,7 +148,7 @@ func (r *Router) submitted(ctx context.Context, u *Use) error {
 		}
 		return c.Confirmed(ctx, u, act.Args)
 	}
-	return r.filledIn(ctx, u, act)
+	return r.filledIn(ctx, u, act, p.state)
 }
 
 // typedFor runs what a button stands for whose form was filled in.
@@ -164,10 +170,23 @@ func (r *Router) typedFor(ctx context.Context, u *Use, p pressed) error {
 	return k.Handle(ctx, u, p.state)
 }
 
-// filledIn runs a command with its options from before and what was typed.
-func (r *Router) filledIn(ctx context.Context, u *Use, act bus.PendingAct) error {
-	var kept keptOptions
-	if err := json.Unmarshal([]byte(act.Args[optionsArg]), &kept); err != nil || u.Command.Submitted == nil {
+// keptOptions opens the options that waited under an op.
+func (r *Router) keptOptions(closed, op string) (kept keptOptions, err error) {
+	raw, err := base64.StdEncoding.DecodeString(closed)
+	if err != nil {
+		return kept, err
+	}
+	text, err := r.options.Open(raw, op)
+	if err != nil {
+		return kept, err
+	}
+	return kept, json.Unmarshal([]byte(text), &kept)
+}
+
+// filledIn runs a command with its options from before, which waited under an op, and what was typed.
+func (r *Router) filledIn(ctx context.Context, u *Use, act bus.PendingAct, op string) error {
+	kept, err := r.keptOptions(act.Args[optionsArg], op)
+	if err != nil || u.Command.Submitted == nil {
 		return Refuse("error.unknown")
 	}
 	u.resolved, u.options = kept.Resolved, map[string]*discordgo.ApplicationCommandInteractionDataOption{}

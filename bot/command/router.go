@@ -15,6 +15,7 @@ import (
 	"splashtail/bus"
 	"splashtail/internal/discord"
 	"splashtail/internal/formsecret"
+	"splashtail/internal/seal"
 	"splashtail/internal/secret"
 )
 
@@ -39,6 +40,7 @@ type Router struct {
 	registry *Registry
 	seal     sealer
 	secrets  formsecret.Keeper
+	options  *seal.Sealer // of commands whose form is being filled in
 	results  *prometheus.CounterVec
 	ready    chan struct{}
 
@@ -66,7 +68,7 @@ func NewRouter(cfg Config, r *Registry, b *bus.Bus, log *slog.Logger) (*Router, 
 			return nil, err
 		}
 	}
-	return &Router{cfg: cfg, b: b, log: log, words: r.words, registry: r, seal: newSealer(cfg.Token), secrets: formsecret.New(cfg.Token), results: results,
+	return &Router{cfg: cfg, b: b, log: log, words: r.words, registry: r, seal: newSealer(cfg.Token), secrets: formsecret.New(cfg.Token), options: seal.FromToken(cfg.Token, "options"), results: results,
 		ready: make(chan struct{}), free: make(chan struct{}, maxRunning)}, nil
 }
 

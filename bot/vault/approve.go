@@ -112,7 +112,7 @@ func (t Tools) secondApproval(ctx context.Context, u *command.Use, state string)
 // begin starts the restore of an approved plan. When two people approve at once, it is begun once.
 func (t Tools) begin(ctx context.Context, u *command.Use, job bus.Job, plan bus.PlanDone) error {
 	by := slices.Compact([]bus.UserID{job.By, u.User})
-	started, err := t.submit(ctx, u, bus.JobBackupRestore, bus.RestoreArgs{Plan: job.ID, Hash: plan.Hash, ApprovedBy: by})
+	started, err := t.submit(ctx, u, bus.JobBackupRestore, bus.RestoreArgs{Plan: job.ID, Hash: plan.Hash, ApprovedBy: by}, nil)
 	if bus.IsCode(err, bus.CodeConflict) && t.begun(ctx, u, bus.AsError(err).Details["job"], job.ID) {
 		return nil
 	}

@@ -49,7 +49,7 @@ func (t Tools) create(ctx context.Context, u *command.Use) error {
 	if err != nil {
 		return err
 	}
-	job, err := t.submit(ctx, u, bus.JobBackupCreate, args)
+	job, err := t.submit(ctx, u, bus.JobBackupCreate, args, nil)
 	if err != nil {
 		return jobcard.Explain(err)
 	}

@@ -10,6 +10,7 @@ package vault
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
@@ -91,16 +92,17 @@ func partChoices() []string {
 	return parts
 }
 
-// submit asks for a job in the name of who uses a command, with the password that they have typed if they were asked for
-// one. Its errors are the engine's; see jobcard.Explain.
-func (t Tools) submit(ctx context.Context, u *command.Use, kind bus.JobKind, args any) (bus.Job, error) {
+// submit asks for a job in the name of who uses a command, with these secrets and the password that they have typed if they were
+// asked for one. Its errors are the engine's; see jobcard.Explain.
+func (t Tools) submit(ctx context.Context, u *command.Use, kind bus.JobKind, args any, secrets bus.JobSecrets) (bus.Job, error) {
 	data, err := json.Marshal(args)
 	if err != nil {
 		return bus.Job{}, err
 	}
-	s := bus.JobSubmit{Kind: kind, Guild: u.Guild, By: u.User, Args: data, Key: u.Op, Actor: u.Member.User.Username, Reason: "/" + u.Command.Name}
+	s := bus.JobSubmit{Kind: kind, Guild: u.Guild, By: u.User, Args: data, Secrets: bus.JobSecrets{}, Key: u.Op, Actor: u.Member.User.Username, Reason: "/" + u.Command.Name}
+	maps.Copy(s.Secrets, secrets)
 	if password := u.Typed(passwordInput); password != "" {
-		s.Secrets = bus.JobSecrets{secretName: password}
+		s.Secrets[secretName] = password
 	}
 	return t.Cards.Jobs().Submit(ctx, s)
 }

@@ -24,7 +24,7 @@ func (t Tools) compare(ctx context.Context, u *command.Use) error {
 	if err != nil {
 		return err
 	}
-	_, plan, err := t.plan(ctx, u, bus.PlanArgs{Source: from.BackupSource, Mode: bus.RestoreExact})
+	_, plan, err := t.plan(ctx, u, bus.PlanArgs{Source: from.BackupSource, Mode: bus.RestoreExact}, from.secrets)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (t Tools) restore(ctx context.Context, u *command.Use) error {
 	if r := u.RoleOf("keep_role"); r != nil {
 		args.Protect = append(args.Protect, r.ID)
 	}
-	job, plan, err := t.plan(ctx, u, args)
+	job, plan, err := t.plan(ctx, u, args, from.secrets)
 	if err != nil {
 		return err
 	}
@@ -81,9 +81,9 @@ func here(ctx context.Context, u *command.Use) string {
 }
 
 // plan lets a plan be made and waits for it.
-func (t Tools) plan(ctx context.Context, u *command.Use, args bus.PlanArgs) (bus.Job, bus.PlanDone, error) {
+func (t Tools) plan(ctx context.Context, u *command.Use, args bus.PlanArgs, secrets bus.JobSecrets) (bus.Job, bus.PlanDone, error) {
 	var plan bus.PlanDone
-	job, err := t.submit(ctx, u, bus.JobRestorePlan, args)
+	job, err := t.submit(ctx, u, bus.JobRestorePlan, args, secrets)
 	if err != nil {
 		return job, plan, jobcard.Explain(err)
 	}

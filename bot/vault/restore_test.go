@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/bus/bustest"
 	"splashtail/internal/sandbox"
 )
 
@@ -59,7 +60,8 @@ func TestPlansThatLeadNowhere(t *testing.T) {
 	r.has(r.uses(r.admin, "backup restore", id), "nothing was changed. cancelled")
 }
 
-// TestUpload: a file is a source, with its password when who uploads it says that it has one.
+// TestUpload: a file is a source, with its password when who uploads it says that it has one. What lets others read the file is a secret,
+// and in no record either while a form is filled in (acceptance 23, J7).
 func TestUpload(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -68,16 +70,20 @@ func TestUpload(t *testing.T) {
 	for _, command := range []string{"compare", "restore"} {
 		r.has(r.uses(r.admin, "backup "+command, map[string]any{"file": file}), "Skeld, as of")
 		form := r.uses(r.admin, "backup "+command, map[string]any{"file": file, "encrypted": true})
+		r.until(form, "a form", func(s sandbox.InteractionState) bool { return s.Modal != nil })
+		if streams, _ := bustest.Holding(t, r.Bus, "old.backup?ex="); !slices.Equal(streams, []string{"DISPATCH"}) {
+			t.Errorf("while a form is filled in %v have the signed address, want the events of Discord only", streams)
+		}
 		r.has(r.types(r.admin, form, map[string]string{"password": "old"}), "Skeld, as of")
 		asked := r.submitted(bus.JobRestorePlan)
-		if len(asked) != 2 || len(asked[0].Secrets) != 0 || asked[1].Secrets["password"] != "old" {
+		if len(asked) != 2 || len(asked[0].Secrets) != 1 || len(asked[1].Secrets) != 2 || asked[1].Secrets["password"] != "old" {
 			t.Fatalf("%+v", asked)
 		}
 		for _, a := range asked {
 			var args bus.PlanArgs
 			r.OK(json.Unmarshal(a.Args, &args))
-			if args.Source.Job != "" || !strings.Contains(args.Source.URL, "old.backup?ex=") {
-				t.Errorf("%+v", args)
+			if args.Source.Job != "" || !strings.HasSuffix(args.Source.URL, "/old.backup") || !strings.HasPrefix(a.Secrets[bus.SignatureSecret], "ex=") {
+				t.Errorf("%+v", a)
 			}
 		}
 	}

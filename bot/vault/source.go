@@ -68,6 +68,7 @@ func (t Tools) wanted(ctx context.Context, u *command.Use, id string) (bus.Job, 
 // source is where a backup is read from.
 type source struct {
 	bus.BackupSource
+	secrets   bus.JobSecrets // of an upload
 	encrypted bool
 }
 
@@ -79,8 +80,9 @@ func (t Tools) source(ctx context.Context, u *command.Use) (source, error) {
 	case (file == nil) == (id == ""):
 		return source{}, command.Refuse("backup.one_source")
 	case file != nil:
-		return source{bus.BackupSource{URL: file.URL}, u.Truth("encrypted")}, nil
+		from, secrets := bus.UploadSource(file.URL)
+		return source{from, secrets, u.Truth("encrypted")}, nil
 	}
 	j, done, err := t.wanted(ctx, u, id)
-	return source{bus.BackupSource{Job: j.ID}, done.Encrypted}, err
+	return source{bus.BackupSource{Job: j.ID}, nil, done.Encrypted}, err
 }

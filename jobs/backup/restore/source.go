@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"splashtail/bus"
 	"splashtail/jobs/work"
@@ -22,6 +23,8 @@ func (t Tools) checkSource(s bus.BackupSource) error {
 		return nil
 	case t.CDN == nil:
 		return errors.New("this deployment takes no uploads; nothing was read")
+	case strings.Contains(s.URL, "?"):
+		return errors.New("the address of an upload is given without what follows the question mark: that is the secret " + bus.SignatureSecret + "; nothing was read")
 	}
 	_, err := t.CDN.Check(s.URL)
 	return err
@@ -41,7 +44,11 @@ func (t Tools) fetch(ctx context.Context, r work.Run, s bus.BackupSource) (diges
 			from, err = r.Open(ctx, s.Job, file)
 		}
 	} else {
-		from, err = t.CDN.Open(ctx, s.URL, maxUpload)
+		address := s.URL
+		if signature, signed := r.Secret(bus.SignatureSecret); signed {
+			address += "?" + signature.Reveal()
+		}
+		from, err = t.CDN.Open(ctx, address, maxUpload)
 	}
 	if err != nil {
 		return "", fmt.Errorf("the backup cannot be opened; nothing was changed: %w", err)
