@@ -348,13 +348,28 @@ func (x *rig) attempt(r *jobRun, hash string, at int) error {
 	x.kill.at, x.kill.passed, x.kill.dead, x.kill.cancel = at, 0, false, cancel
 	x.kill.mu.Unlock()
 	r.job.Attempt++
-	w := &Restorer{Tools: x.tools, Args: bus.RestoreArgs{Plan: "planjob", Hash: hash}}
+	tools, silence := x.ofItsOwn(at)
+	w := &Restorer{Tools: tools, Args: bus.RestoreArgs{Plan: "planjob", Hash: hash}}
 	x.ok(w.Check())
 	err := w.Run(ctx, r)
+	silence()
 	x.kill.mu.Lock()
 	x.kill.dead, x.kill.at = false, -1
 	x.kill.mu.Unlock()
 	return err
+}
+
+// ofItsOwn gives an attempt that is to be killed connections of its own. What it has sent is over or lost when silence returns,
+// as it is long before another worker takes over.
+func (x *rig) ofItsOwn(at int) (tools Tools, silence func()) {
+	if at < 0 {
+		return x.tools, func() {}
+	}
+	srv := httptest.NewServer(x.kill.wrap(x.Discord))
+	c := must(discord.NewClient(srv.URL + "/api/v10"))(x.t)
+	tools = x.tools
+	tools.Bot = c.Bot(secret.New(x.app.Token))
+	return tools, func() { c.Close(); srv.Close() }
 }
 
 const restoreJob = "01JRESTORE0000000000000001"
