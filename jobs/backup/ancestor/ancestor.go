@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"splashtail/jobs/backup/archive"
+	"splashtail/jobs/backup/model"
 )
 
 // Bounds of what is read.
@@ -33,6 +34,8 @@ const (
 	maxObjects  = 16 << 20  // bytes of a section that is decoded
 	maxBytes    = 64 << 20  // bytes of one attachment
 	maxTar      = 512 << 20 // bytes of the file
+	maxTotal    = 2 << 30   // bytes of all attachments together, unpacked
+	maxName     = 200       // bytes of a section's name
 )
 
 // What the ancestor wrote to say what a file is.
@@ -51,6 +54,8 @@ type File struct {
 	encrypted map[string]bool
 	key       cipher.AEAD
 	meta      meta
+	kept      map[model.ID]unpacked // attachments: messages may share them
+	total     int64                 // bytes of them
 }
 
 type span struct{ at, size int64 }
@@ -79,7 +84,7 @@ func Open(in io.ReaderAt, size int64, o archive.Options) (*File, error) {
 	if size > maxTar {
 		return nil, fmt.Errorf("%w: it has %d bytes, the limit for its format is %d", archive.ErrLimit, size, int64(maxTar))
 	}
-	f := &File{in: in, sections: map[string]span{}, encrypted: map[string]bool{}}
+	f := &File{in: in, sections: map[string]span{}, encrypted: map[string]bool{}, kept: map[model.ID]unpacked{}}
 	if err := f.list(size); err != nil {
 		return nil, err
 	}
@@ -107,6 +112,8 @@ func (f *File) list(size int64) error {
 			return fmt.Errorf("read the backup: %w", err)
 		case n >= maxSections:
 			return fmt.Errorf("%w: it has more than %d sections", archive.ErrLimit, maxSections)
+		case len(h.Name) > maxName:
+			return damaged("a section has a name of %d bytes", len(h.Name))
 		case h.Typeflag != tar.TypeReg || len(h.PAXRecords) > 0:
 			return damaged("section %.60q is no plain file", h.Name)
 		case h.Size < 0 || h.Size > size-at:

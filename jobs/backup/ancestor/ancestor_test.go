@@ -7,6 +7,8 @@ import (
 	"flag"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"splashtail/internal/secret"
@@ -153,23 +155,94 @@ func otherTar(t testing.TB) []byte {
 	return out.Bytes()
 }
 
+// readOld reads an old file, whatever it is: what is wrong has an error that says so, and what is converted is whole.
+func readOld(t *testing.T, b []byte, password string) {
+	t.Helper()
+	o := archive.Options{}
+	if password != "" {
+		o.Password = secret.New(password)
+	}
+	w, out := newWriter(t)
+	f, err := ancestor.Open(bytes.NewReader(b), int64(len(b)), o)
+	if err == nil {
+		err = f.Convert(w)
+	}
+	if err == nil {
+		if _, err := archive.Verify(bytes.NewReader(out.Bytes()), archive.Options{}); err != nil {
+			t.Fatalf("converted, and yet: %v", err)
+		}
+		return
+	}
+	for _, known := range []error{archive.ErrNotBackup, archive.ErrPassword, archive.ErrNeedsPass, archive.ErrNotEncrypted, archive.ErrDamaged, archive.ErrLimit} {
+		if errors.Is(err, known) {
+			return
+		}
+	}
+	t.Fatalf("an error of no kind: %v", err)
+}
+
+func newWriter(t testing.TB) (*archive.Writer, *bytes.Buffer) {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := archive.NewWriter(&out, archive.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w, &out
+}
+
+// FuzzConvert holds that no bytes make the reader panic or hang.
 func FuzzConvert(f *testing.F) {
 	f.Add(oldBackup(f, "", ""), false)
 	f.Add(oldBackup(f, "hunter2", "sec/encKeyHashMethod"), true)
+	f.Add(oldBackup(f, "hunter2", "sec/encKeyhashMethod"), true)
+	f.Add(otherTar(f), false)
+	f.Add([]byte("iblaef"), false)
 	f.Fuzz(func(t *testing.T, b []byte, sealed bool) {
 		password := ""
 		if sealed {
 			password = "hunter2"
 		}
-		_, _ = convert(b, password) // no panic is all that is asked
+		readOld(t, b, password)
 	})
 }
 
-func FuzzGuildSection(f *testing.F) {
-	f.Add([]byte{0x81, 0xa2, 'i', 'd', 0xa1, '1'})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		old := newOldFile(t, "", "")
-		old.section("core/guild", b)
-		_, _ = convert(old.end(), "") // no panic is all that is asked
+// FuzzSections holds the same for the contents of sections, plain and encrypted with AES.
+func FuzzSections(f *testing.F) {
+	guild := packedOf(f, oldGuild())
+	for i, storage := range []string{"", "remote", "uncompressed", "gzip", "jpeg_encoded", "other"} {
+		file := any2{"id": "400", "name": "a.txt", "content_type": "text/plain", "storage_format": storage, "size": 5, "errors": []string{"gone"}}
+		body := [][]byte{{}, []byte("hello"), gzipped(f, []byte("hello")), picture(f, "jpeg", 2, 2), picture(f, "jpeg", 60_000, 2)}[i%5]
+		messages := packedOf(f, []any2{oldMessage("301", "first", file), oldMessage("300", "second", file, file)})
+		f.Add(guild, messages, body, "201", "400", i%2 == 0)
+		f.Add(guild, messages, body, "201", "guildIcon", i%2 == 0)
+	}
+	f.Add([]byte{0x81, 0xa2, 'i', 'd', 0xa1, '1'}, []byte{0x90}, []byte{}, "../x", "y", false)
+	f.Add([]byte{0xdf, 0xff, 0xff, 0xff, 0xff}, []byte{0xdd, 0xff, 0xff, 0xff, 0xff}, []byte{}, "3", "4", true)
+	f.Add(guild, bytes.Repeat([]byte{0x91}, 40), []byte{}, "1", "2", false)
+	f.Add(guild, []byte{0x91, 0x81, 0xa7, 'm', 'e', 's', 's', 'a', 'g', 'e', 0x81, 0xa2, 'i', 'd', 0xc7, 1, 0x80, 0}, []byte{}, "1", "2", false)
+	for _, number := range [][]byte{{0xca, 0x7f, 0xc0, 0, 0}, {0xcb, 0x3f, 0xf0, 0, 0, 0, 0, 0, 0}, {0xcf, 255, 255, 255, 255, 255, 255, 255, 255}, {0xd0, 0x80}, {0xd3, 128, 0, 0, 0, 0, 0, 0, 0},
+		{0xc4, 1, 65}, {0xc0}, {0xc1}, {0xc3}, {0xe0}, {0xd6, 0xff, 0, 0, 0, 0}, {0xd7, 0xff, 255, 255, 255, 255, 0, 0, 0, 0}, {0xc7, 12, 0xff, 0, 0, 0, 0, 127, 0, 0, 0, 0, 0, 0, 0}, {0xd9, 3, 'a', 'b', 'c'}} {
+		f.Add(slices.Concat([]byte{0x82, 0xa2, 'i', 'd', 0xa1, '1', 0xa4, 'n', 'a', 'm', 'e'}, number), number, []byte{}, "1", "2", false)
+	}
+	f.Fuzz(func(t *testing.T, guild, messages, body []byte, channel, file string, sealed bool) {
+		password, keyName := "", ""
+		if sealed {
+			password, keyName = "hunter2", "sec/encKeyHashMethod"
+		}
+		for _, name := range []string{"messages/" + channel, "attachments/" + file} {
+			if len(name) > 90 || strings.ContainsRune(name, 0) || strings.HasSuffix(name, "/") {
+				return // the test writes no such tar
+			}
+		}
+		old := newOldFile(t, password, keyName)
+		old.section("core/guild", guild)
+		old.section("messages/"+channel, messages)
+		if file == "guildIcon" {
+			old.section("assets/guildIcon", body)
+		} else {
+			old.section("attachments/"+file, body)
+		}
+		readOld(t, old.end(), password)
 	})
 }

@@ -6,17 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image/jpeg"
 	"io"
 	"slices"
 	"strings"
 
+	"splashtail/internal/picture"
 	"splashtail/jobs/backup/archive"
 	"splashtail/jobs/backup/model"
 )
-
-// maxPixels bounds the width and height that a picture may say it has: more is meant to fill somebody's memory.
-const maxPixels = 16384
 
 // Convert writes everything into an archive and ends it.
 func (f *File) Convert(w *archive.Writer) error {
@@ -76,8 +73,11 @@ func (f *File) structure(w *archive.Writer, m *model.Manifest) (snap model.Snaps
 	for _, s := range g.Stickers {
 		snap.Stickers = append(snap.Stickers, model.Sticker{ID: s.ID, Name: s.Name, Description: opt[string](s.Description), Tags: s.Tags, Format: s.Format})
 	}
-	for name, at := range map[string]*model.FileKey{"guildIcon": &snap.Guild.Icon, "guildBanner": &snap.Guild.Banner, "guildSplash": &snap.Guild.Splash} {
-		if *at, err = f.picture(w, m, name); err != nil {
+	for _, p := range []struct {
+		name string
+		at   *model.FileKey
+	}{{"guildIcon", &snap.Guild.Icon}, {"guildBanner", &snap.Guild.Banner}, {"guildSplash", &snap.Guild.Splash}} {
+		if *p.at, err = f.picture(w, m, p.name); err != nil {
 			return snap, err
 		}
 	}
@@ -102,11 +102,12 @@ func (f *File) picture(w *archive.Writer, m *model.Manifest, name string) (model
 	return key, err
 }
 
-// bomb says why a JPEG is not kept; it reads its size and no pixel.
+// bomb says why a picture is not kept: it says that it is so large that it is meant to fill somebody's memory. What is no
+// picture, or does not say, is kept as it is.
 func bomb(b []byte) string {
-	c, err := jpeg.DecodeConfig(bytes.NewReader(b))
-	if err == nil && (c.Width > maxPixels || c.Height > maxPixels) {
-		return fmt.Sprintf("It says that it is %d by %d pixels; the limit is %d.", c.Width, c.Height, maxPixels)
+	w, h, err := picture.Size(b)
+	if err == nil && picture.TooLarge(w, h) {
+		return fmt.Sprintf("It says that it is %d by %d pixels; the limit is %d pixels.", w, h, picture.MostPixels)
 	}
 	return ""
 }
@@ -124,6 +125,9 @@ func (f *File) decode(name string, v any) error {
 	if err != nil {
 		return err
 	}
+	if err := archive.CheckWeight(text, maxObjects); err != nil {
+		return fmt.Errorf("section %.60s: %w", name, err)
+	}
 	if err := json.Unmarshal(text, v); err != nil {
 		return damaged("section %.60s holds something else (%v)", name, err)
 	}
@@ -136,6 +140,9 @@ func (f *File) messages(w *archive.Writer, m *model.Manifest, id model.ID) error
 	if err := f.decode("messages/"+string(id), &all); err != nil {
 		return err
 	}
+	if !isID(id) {
+		return damaged("messages belong to the channel %.40q", id)
+	}
 	slices.SortStableFunc(all, func(a, b kept) int {
 		if a.Message.ID == b.Message.ID {
 			return 0
@@ -146,6 +153,9 @@ func (f *File) messages(w *archive.Writer, m *model.Manifest, id model.ID) error
 	})
 	all = slices.CompactFunc(all, func(a, b kept) bool { return a.Message.ID == b.Message.ID })
 	for i := range all {
+		if !isID(all[i].Message.ID) {
+			return damaged("a message has the id %.40q", all[i].Message.ID)
+		}
 		msg := all[i].Message.message()
 		for _, a := range all[i].Files {
 			kept, err := f.attachment(w, a)
@@ -164,46 +174,89 @@ func (f *File) messages(w *archive.Writer, m *model.Manifest, id model.ID) error
 	return nil
 }
 
-// attachment keeps the bytes of an attachment, as they were before the ancestor packed them. The error is the archive's.
+// isID tells whether a text is a snowflake.
+func isID(id model.ID) bool {
+	return id != "" && len(id) <= 20 && strings.Trim(string(id), "0123456789") == ""
+}
+
+// maxText bounds names and reasons, which are repeated in the manifest.
+const maxText = 300 // characters
+
+func short(s string) string {
+	if r := []rune(s); len(r) > maxText {
+		return string(r[:maxText-1]) + "…"
+	}
+	return s
+}
+
+// attachment says where the bytes of an attachment are kept now, or why they are not. The error is the archive's.
 func (f *File) attachment(w *archive.Writer, a attachment) (model.Attachment, error) {
-	to := model.Attachment{ID: a.ID, Name: a.Name, ContentType: a.ContentType, Size: a.Size}
+	to := model.Attachment{ID: a.ID, Name: short(a.Name), ContentType: short(a.ContentType), Size: a.Size}
 	if a.Storage == "" || a.Storage == "remote" {
 		to.Skipped = "The ancestor did not save it."
 		if len(a.Errors) > 0 {
-			to.Skipped = "The ancestor did not save it: " + strings.Join(a.Errors[:min(3, len(a.Errors))], " ")
+			to.Skipped = short("The ancestor did not save it: " + strings.Join(a.Errors[:min(3, len(a.Errors))], " "))
 		}
 		return to, nil
+	}
+	// Messages that share an attachment unpack it once: otherwise a small file could name it so often that reading it
+	// never ended.
+	u, ok := f.kept[a.ID]
+	if !ok {
+		var err error
+		if u, err = f.unpack(w, a); err != nil {
+			return to, err
+		}
+		if _, here := f.sections["attachments/"+string(a.ID)]; here {
+			f.kept[a.ID] = u
+		}
+	}
+	if to.Skipped = u.skipped; u.skipped != "" {
+		return to, nil
+	}
+	if a.Storage == "jpeg_encoded" {
+		to.Name, to.ContentType = jpegName(to.Name), "image/jpeg"
+	}
+	to.File, to.Size = u.key, u.size
+	return to, nil
+}
+
+// unpacked is an attachment as the archive keeps it.
+type unpacked struct {
+	key     model.FileKey
+	size    int64
+	skipped string // why it is not kept
+}
+
+// unpack keeps the bytes of an attachment, as they were before the ancestor packed them. The error is the archive's.
+func (f *File) unpack(w *archive.Writer, a attachment) (unpacked, error) {
+	if f.total >= maxTotal {
+		return unpacked{skipped: fmt.Sprintf("The attachments before it have %d bytes together; the limit is %d.", f.total, int64(maxTotal))}, nil
 	}
 	b, err := f.read("attachments/"+string(a.ID), maxBytes)
 	if err != nil {
-		to.Skipped = "Its bytes cannot be read: " + err.Error() + "."
-		return to, nil
+		return unpacked{skipped: "Its bytes cannot be read: " + err.Error() + "."}, nil
 	}
 	var src io.Reader = bytes.NewReader(b)
 	switch a.Storage {
-	case "uncompressed":
-	case "jpeg_encoded":
-		if to.Skipped = bomb(b); to.Skipped != "" {
-			return to, nil
+	case "uncompressed", "jpeg_encoded":
+		if why := bomb(b); why != "" {
+			return unpacked{skipped: why}, nil
 		}
-		to.Name, to.ContentType = jpegName(a.Name), "image/jpeg"
 	case "gzip":
 		if src, err = gzip.NewReader(src); err != nil {
-			to.Skipped = "Its bytes are not gzip, as it says."
-			return to, nil
+			return unpacked{skipped: "Its bytes are not gzip, as it says."}, nil
 		}
 	default:
-		to.Skipped = fmt.Sprintf("It is stored in an unknown way, %.30q.", a.Storage)
-		return to, nil
+		return unpacked{skipped: fmt.Sprintf("It is stored in an unknown way, %.30q.", a.Storage)}, nil
 	}
 	key, n, err := w.File(src, maxBytes)
+	f.total += n
 	switch {
 	case errors.As(err, new(*archive.SourceError)) || errors.Is(err, archive.ErrLimit):
-		to.Skipped = "Its bytes cannot be unpacked: " + err.Error() + "."
-		return to, nil
+		return unpacked{skipped: "Its bytes cannot be unpacked: " + err.Error() + "."}, nil
 	case err != nil:
-		return to, err
+		return unpacked{}, err
 	}
-	to.File, to.Size = key, n
-	return to, nil
+	return unpacked{key: key, size: n}, nil
 }

@@ -14,6 +14,7 @@ import (
 const (
 	maxDepth  = 32
 	maxGrown  = 32 << 20
+	maxString = 1 << 20   // bytes of one string: the longest of Discord's have thousands
 	maxStored = 1<<16 - 1 // strings that can be referred to
 	minStored = 3         // bytes of a string that can be
 )
@@ -198,6 +199,9 @@ func (p *packed) pairs(n, depth int) error {
 }
 
 func (p *packed) text(n int) error {
+	if n > maxString {
+		return fmt.Errorf("a text has %d bytes, the limit is %d", n, maxString)
+	}
 	b, err := p.take(n)
 	if err != nil {
 		return err

@@ -264,15 +264,11 @@ func readAsPart(t *testing.T, part []byte) {
 	check(t, w.Finish(model.Manifest{}))
 	a, err := archive.NewReader(bytes.NewReader(out.Bytes()), archive.Options{})
 	check(t, err)
-	for {
-		s, err := a.Next()
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		check(t, err)
-		if s.File() != "" {
-			_, _ = io.Copy(io.Discard, s) // a part's files are verified when they are read, not when they are copied
-		}
+	for err == nil { // that a file is what its key says, is known when it is read: neither here nor when it was joined
+		_, err = a.Next()
+	}
+	if !errors.Is(err, io.EOF) {
+		t.Fatalf("of a part that was joined: %v", err)
 	}
 }
 

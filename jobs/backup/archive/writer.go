@@ -119,7 +119,8 @@ func (w *Writer) Message(channel model.ID, m model.Message) error {
 // Counts tells what was written so far, by the names of model.Snapshot.Counts, "messages", "files" and "sections".
 func (w *Writer) Counts() map[string]int { return maps.Clone(w.counts) }
 
-// Finish ends an archive with its manifest, whose schema and counts it fills in. What it has written to is not closed.
+// Finish ends an archive with its manifest, whose schema and counts it fills in. Of a list of what is missing that is too
+// long for a line, the end is counted and not named. What it has written to is not closed.
 func (w *Writer) Finish(m model.Manifest) error {
 	if w.kind != wholeKind {
 		return errors.New("a part has no manifest: end it with Close")
@@ -128,6 +129,11 @@ func (w *Writer) Finish(m model.Manifest) error {
 	m.Counts = w.Counts()
 	delete(m.Counts, "sections")
 	line, err := w.line(m)
+	for errors.Is(err, ErrLimit) && len(m.Missing) > 0 {
+		keep := len(m.Missing) / 2
+		m.Missing, m.Dropped = m.Missing[:keep], m.Dropped+len(m.Missing)-keep
+		line, err = w.line(m)
+	}
 	if err != nil {
 		return fmt.Errorf("manifest: %w", err)
 	}

@@ -38,7 +38,7 @@ func hashed(what string, id model.ID, folder string, to *model.FileKey) []asset 
 	if strings.HasPrefix(hash, "a_") {
 		ending = ".gif"
 	}
-	return []asset{{what: what, id: id, path: "/" + folder + "/" + hash + ending + "?size=4096", most: maxPicture, good: picture, to: to}}
+	return []asset{{what: what, id: id, path: "/" + folder + "/" + hash + ending + "?size=4096", most: maxPicture, good: pictured, to: to}}
 }
 
 // fetchAll puts files into the part and their keys where they belong. What cannot be had is reported.

@@ -5,16 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image"
-	"image/gif"
-	"image/jpeg"
-	"image/png"
 	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
 
 	"splashtail/internal/discord"
+	"splashtail/internal/picture"
 	"splashtail/jobs/backup/archive"
 )
 
@@ -24,7 +21,6 @@ const (
 	// maxStrikes is after how many failures in a row no more files are asked for: the host is down, and waiting for each file
 	// of a large guild would take hours.
 	maxStrikes = 30
-	maxPixels  = 64 << 20
 )
 
 // fetcher downloads files. None of their faults is an error of the backup: each is a sentence for the manifest.
@@ -128,26 +124,16 @@ func (f *fetcher) small(ctx context.Context, address string, most int64, good fu
 // webPage says whether a Content-Type is that of a web page, which is what errors come as.
 func webPage(kind string) bool { return len(kind) >= 9 && kind[:9] == "text/html" }
 
-// picture says what is wrong with bytes that should be a picture. Nothing is decoded but its size.
-func picture(data []byte) string {
-	var c image.Config // of WebP the size is not known
-	var err error
-	switch r := bytes.NewReader(data); {
-	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
-		c, err = png.DecodeConfig(r)
-	case bytes.HasPrefix(data, []byte("\xff\xd8\xff")):
-		c, err = jpeg.DecodeConfig(r)
-	case bytes.HasPrefix(data, []byte("GIF8")):
-		c, err = gif.DecodeConfig(r)
-	case len(data) > 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WEBP":
-	default:
+// pictured says what is wrong with bytes that should be a picture. Nothing is decoded but its size.
+func pictured(data []byte) string {
+	w, h, err := picture.Size(data)
+	switch {
+	case errors.Is(err, picture.ErrNone):
 		return "what came is no picture"
-	}
-	if err != nil {
+	case err != nil:
 		return "what came is a damaged picture"
-	}
-	if int64(c.Width)*int64(c.Height) > maxPixels {
-		return fmt.Sprintf("it says to be %d × %d pixels large, which nobody can show", c.Width, c.Height)
+	case picture.TooLarge(w, h):
+		return fmt.Sprintf("it says to be %d × %d pixels large, which nobody can show", w, h)
 	}
 	return ""
 }

@@ -191,7 +191,7 @@ func (k *taking) expressions(f *found, g *wireGuild) []asset {
 		if e.Animated {
 			ending = ".gif"
 		}
-		all = append(all, asset{what: "the picture of the emoji " + e.Name, id: e.ID, path: "/emojis/" + string(e.ID) + ending, most: maxExpression, good: picture, to: &e.File})
+		all = append(all, asset{what: "the picture of the emoji " + e.Name, id: e.ID, path: "/emojis/" + string(e.ID) + ending, most: maxExpression, good: pictured, to: &e.File})
 	}
 	for _, w := range g.Stickers {
 		s.Stickers = append(s.Stickers, w.Sticker)
@@ -213,7 +213,7 @@ const (
 
 func stickerFile(cdn *discord.CDN, s *model.Sticker) asset {
 	path := "/stickers/" + string(s.ID)
-	a := asset{what: "the picture of the sticker " + s.Name, id: s.ID, path: path + ".png", most: maxExpression, good: picture, to: &s.File}
+	a := asset{what: "the picture of the sticker " + s.Name, id: s.ID, path: path + ".png", most: maxExpression, good: pictured, to: &s.File}
 	switch s.Format {
 	case lottieSticker:
 		a.path, a.good = path+".json", lottie
