@@ -44,11 +44,11 @@ func (g *guild) call(ctx context.Context, now time.Time, p pick) {
 	g.inFlight++
 	if l.kind == laneCapture {
 		l.busy = true
-		go g.viaCapture(ctx, l.call, c)
+		g.w.working.Go(func() { g.viaCapture(ctx, l.call, c) })
 		return
 	}
 	c.ticket = l.window.Take(now)
-	go g.viaToken(ctx, l.token, c)
+	g.w.working.Go(func() { g.viaToken(ctx, l.token, c) })
 }
 
 func (g *guild) viaToken(ctx context.Context, t *token, c call) {
@@ -58,7 +58,7 @@ func (g *guild) viaToken(ctx context.Context, t *token, c call) {
 }
 
 // lateAnswers is how long a slow capture client is listened to after it was given up:
-// what it does late may undo what was done meanwhile.
+// what it does late may undo what was done meanwhile. A process that stops does not wait for that.
 const lateAnswers = 15 * time.Second
 
 func (g *guild) viaCapture(ctx context.Context, code bus.ConnectCode, c call) {
@@ -73,8 +73,12 @@ func (g *guild) viaCapture(ctx context.Context, code bus.ConnectCode, c call) {
 		g.results <- result{call: c, err: err}
 	case <-slow.C:
 		g.results <- result{call: c, err: errCaptureSlow}
-		if err := <-answered; err == nil {
-			g.w.cameLate(member{g.id, c.user}, c.state)
+		select {
+		case err := <-answered:
+			if err == nil {
+				g.w.cameLate(member{g.id, c.user}, c.state)
+			}
+		case <-g.w.quit:
 		}
 	}
 }

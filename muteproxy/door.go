@@ -11,10 +11,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gofiber/fiber/v2"
 	"splashtail/bus"
 	"splashtail/internal/discord"
 	"splashtail/internal/secret"
+
+	"github.com/gofiber/fiber/v2"
 )
 
 // answerWithin is how long a caller waits at most: AutoMuteUs gives up after 10 s and

@@ -2,6 +2,7 @@ package muteproxy
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -15,7 +16,6 @@ type guild struct {
 	id   bus.GuildID
 	w    *wishes
 	wake chan struct{} // something is in the inbox
-	quit chan struct{} // no new calls; end when none is under way
 
 	inbox map[bus.UserID]bus.Entry[bus.VoiceRecord] // guarded by w.mu
 
@@ -49,7 +49,7 @@ const (
 )
 
 func newGuild(w *wishes, id bus.GuildID) *guild {
-	return &guild{id: id, w: w, wake: make(chan struct{}, 1), quit: make(chan struct{}),
+	return &guild{id: id, w: w, wake: make(chan struct{}, 1),
 		inbox: map[bus.UserID]bus.Entry[bus.VoiceRecord]{}, members: map[bus.UserID]*memberWork{}, sure: confirmed{}, tokens: -1,
 		results: make(chan result, 64)}
 }
@@ -63,12 +63,10 @@ func (g *guild) offer(u bus.UserID, e bus.Entry[bus.VoiceRecord]) {
 	}
 }
 
-// stop lets the goroutine end. Its caller holds w.mu and calls it once.
-func (g *guild) stop() { close(g.quit) }
-
-// run works until nothing is left to do for a while.
-func (g *guild) run() {
-	ctx, cancel := context.WithCancel(context.Background())
+// run works until nothing is left to do for a while, or the process stops. ctx is that of
+// the calls that it makes.
+func (g *guild) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for {
 		g.take()
@@ -76,7 +74,7 @@ func (g *guild) run() {
 		if err == nil {
 			clear(g.sure) // another process may have had the guild
 			g.work(ctx, lease)
-			release, done := context.WithTimeout(ctx, time.Second)
+			release, done := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			if err := lease.Release(release); err != nil {
 				g.w.m.log.Debug("a guild's lease was not given back; it ends by itself", "guild", g.id, "err", err)
 			}
@@ -84,7 +82,7 @@ func (g *guild) run() {
 		} else if !bus.IsCode(err, bus.CodeConflict) {
 			g.w.m.log.Warn("a guild's lease cannot be asked for; trying again", "guild", g.id, "err", err)
 		}
-		if g.over(err == nil) && g.w.leave(g) {
+		if g.over() && g.w.leave(g) {
 			return
 		}
 		if err == nil {
@@ -93,23 +91,21 @@ func (g *guild) run() {
 		timer := time.NewTimer(contested)
 		select {
 		case <-g.wake:
-		case <-g.quit:
+		case <-g.w.quit:
 		case <-timer.C:
 		}
 		timer.Stop()
 	}
 }
 
-// over says whether the goroutine has a reason to end: the process stops, it worked
-// and became idle, or another process has done what there was.
-func (g *guild) over(worked bool) bool {
-	select {
-	case <-g.quit:
+// over says whether the goroutine has a reason to end, now that no call is under way: the
+// process stops, or there is nothing to do, perhaps because another process has done it.
+func (g *guild) over() bool {
+	if g.w.stopping() {
 		return true
-	default:
 	}
 	g.take()
-	return worked && g.inFlight == 0 && !g.anyUnsettled() || !worked && !g.anyUnsettled()
+	return !g.anyUnsettled()
 }
 
 func (g *guild) anyUnsettled() bool {
@@ -154,7 +150,7 @@ func (g *guild) work(ctx context.Context, lease *bus.Lease) {
 		case <-timer.C:
 		case <-after(stopping, lease.Lost()):
 			stopping = true
-		case <-after(stopping, g.quit):
+		case <-after(stopping, g.w.quit):
 			stopping = true
 		}
 		timer.Stop()
@@ -226,14 +222,15 @@ func (g *guild) send(ctx context.Context, now time.Time) (next time.Time) {
 	if most := g.w.m.cfg.MaxWorkers; most > 0 {
 		room = min(room, max(most-g.inFlight, 0))
 	}
-	picks := plan(wants, g.slots(now))
+	slots := g.slots(now)
+	picks := plan(wants, slots)
 	served := map[bus.UserID]bool{}
 	for _, p := range picks[:min(room, len(picks))] {
 		served[p.want.user] = true
 		g.call(ctx, now, p)
 	}
 	for _, w := range wants {
-		if !served[w.user] && !g.reachable(now, w) {
+		if !served[w.user] && !g.reachable(now, w, slots) {
 			g.fail(now, w.user, g.members[w.user])
 		}
 	}
@@ -303,11 +300,6 @@ func (g *guild) stillAway(u bus.UserID, m *memberWork) bool {
 }
 
 // reachable says whether some lane may serve the wish sooner or later.
-func (g *guild) reachable(now time.Time, w *want) bool {
-	for _, s := range g.allSlots(now) {
-		if s.serves(w) && g.lane(s.id).usable(now) {
-			return true
-		}
-	}
-	return false
+func (g *guild) reachable(now time.Time, w *want, slots []slot) bool {
+	return slices.ContainsFunc(slots, func(s slot) bool { return s.serves(w) && g.lane(s.id).usable(now) })
 }

@@ -105,13 +105,12 @@ func later(a, b time.Time) time.Time {
 // change when others come or go, so that the same few serve a guild and different
 // ones different guilds.
 func workerOrder(g bus.GuildID, tokens []*token) []*token {
-	weight := func(t *token) uint64 {
-		var b [8]byte
-		binary.BigEndian.PutUint64(b[:], uint64(g))
-		sum := sha256.Sum256(append(b[:], t.hash...))
-		return binary.BigEndian.Uint64(sum[:])
+	weight := make(map[*token]uint64, len(tokens))
+	for _, t := range tokens {
+		sum := sha256.Sum256(append(binary.BigEndian.AppendUint64(nil, uint64(g)), t.hash...))
+		weight[t] = binary.BigEndian.Uint64(sum[:])
 	}
 	out := slices.Clone(tokens)
-	slices.SortFunc(out, func(a, b *token) int { return cmp.Compare(weight(a), weight(b)) })
+	slices.SortFunc(out, func(a, b *token) int { return cmp.Compare(weight[a], weight[b]) })
 	return out
 }

@@ -77,29 +77,10 @@ func (g *guild) refreshCaptureLanes(now time.Time) {
 
 // slots shows the lanes to the plan with what they take now.
 func (g *guild) slots(now time.Time) []slot {
-	slots := g.allSlots(now)
-	for i := range slots {
-		slots[i].free = g.lane(slots[i].id).free(now)
-	}
-	return slots
-}
-
-// allSlots ranks the workers in the guild's own order. One that rests or is no good
-// has no rank, so that the next one takes its place in the tier.
-func (g *guild) allSlots(now time.Time) []slot {
-	var workers []*token
-	for _, l := range g.lanes {
-		if l.kind == laneWorker && !now.Before(l.out) && !l.token.gone() {
-			workers = append(workers, l.token)
-		}
-	}
-	rank := map[*token]int{}
-	for i, t := range workerOrder(g.id, workers) {
-		rank[t] = i
-	}
+	rank := g.ranks(now)
 	slots := make([]slot, 0, len(g.lanes))
 	for _, l := range g.lanes {
-		s := slot{id: l.id, kind: l.kind, code: l.code}
+		s := slot{id: l.id, kind: l.kind, code: l.code, free: l.free(now)}
 		if l.kind == laneWorker {
 			r, ranked := rank[l.token]
 			if !ranked {
@@ -110,4 +91,20 @@ func (g *guild) allSlots(now time.Time) []slot {
 		slots = append(slots, s)
 	}
 	return slots
+}
+
+// ranks puts the workers into the guild's own order. One that rests or is no good has no
+// rank, so that the next one takes its place in the tier.
+func (g *guild) ranks(now time.Time) map[*token]int {
+	var workers []*token
+	for _, l := range g.lanes {
+		if l.kind == laneWorker && !now.Before(l.out) && !l.token.gone() {
+			workers = append(workers, l.token)
+		}
+	}
+	rank := map[*token]int{}
+	for i, t := range workerOrder(g.id, workers) {
+		rank[t] = i
+	}
+	return rank
 }

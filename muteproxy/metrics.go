@@ -20,7 +20,7 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		wishes:   prometheus.NewCounter(prometheus.CounterOpts{Name: "muteproxy_wishes_total", Help: "Wished voice states that were stored."}),
-		repeated: prometheus.NewCounter(prometheus.CounterOpts{Name: "muteproxy_wishes_repeated_total", Help: "Wishes that were fulfilled less than 30 s before and needed no call."}),
+		repeated: prometheus.NewCounter(prometheus.CounterOpts{Name: "muteproxy_wishes_repeated_total", Help: "Wishes that were fulfilled already and needed no call."}),
 		applied:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "muteproxy_applied_total", Help: "Voice states that were confirmed, by lane."}, []string{"lane"}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "muteproxy_refusals_total", Help: "Calls that failed, by lane and reason."}, []string{"lane", "reason"}),
 		limits:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "muteproxy_rate_limited_total", Help: "429 answers of Discord, by scope."}, []string{"scope"}),

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/gofiber/fiber/v2"
 	"splashtail/bus"
+
+	"github.com/gofiber/fiber/v2"
 )
 
 // batch is a parsed body of /modify.

@@ -8,8 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gofiber/fiber/v2"
 	"splashtail/bus"
+
+	"github.com/gofiber/fiber/v2"
 )
 
 // FuzzParseModify holds that a body is refused with a 400 or gives members that can be

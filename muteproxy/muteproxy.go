@@ -8,7 +8,8 @@
 //
 // Read in this order: door.go (HTTP), wishes.go (storing and waiting), guild.go (the
 // one goroutine that works for a guild), plan.go (who is served by which lane next),
-// lane.go and call.go (sending), verdict.go (what a refusal means), tokens.go.
+// lane.go and call.go (sending), verdict.go (what a refusal means), tokens.go. What the
+// gateway tells of members is in voices.go.
 package muteproxy
 
 import (
@@ -19,10 +20,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"splashtail/bus"
 	"splashtail/internal/discord"
 	"splashtail/internal/secret"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Config is what muteproxy needs to know. Its zero fields mean the defaults of
@@ -194,6 +196,12 @@ func (m *Muteproxy) start(ctx, work context.Context, running *sync.WaitGroup) er
 	if err != nil {
 		return err
 	}
+	svc, err := bus.NewService(m.bus, bus.ServiceInfo{Component: "muteproxy", Instance: m.cfg.Instance, Version: m.cfg.Version,
+		Description: "Applies mutes and deafens for AutoMuteUs", Status: m.status})
+	if err != nil {
+		w.cut()
+		return err // before anything runs that would have to be drained
+	}
 	m.mu.Lock()
 	m.wishes = w
 	m.mu.Unlock()
@@ -203,11 +211,6 @@ func (m *Muteproxy) start(ctx, work context.Context, running *sync.WaitGroup) er
 	if m.cfg.RedisAddr != "" {
 		r := newRedisEdge(m)
 		running.Go(func() { r.run(work) })
-	}
-	svc, err := bus.NewService(m.bus, bus.ServiceInfo{Component: "muteproxy", Instance: m.cfg.Instance, Version: m.cfg.Version,
-		Description: "Applies mutes and deafens for AutoMuteUs", Status: m.status})
-	if err != nil {
-		return err
 	}
 	running.Go(func() {
 		<-work.Done()

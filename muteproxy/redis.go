@@ -1,16 +1,16 @@
 package muteproxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"slices"
-	"strconv"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"splashtail/bus"
-	"splashtail/internal/secret"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Keys of AutoMuteUs and galactus that are read here; nothing is written.
@@ -99,7 +99,7 @@ func (r *redisEdge) migrate(ctx context.Context) (done bool, err error) {
 			r.log.Warn("an entry of the ancestor's token list is no token and was passed over")
 			continue
 		}
-		switch err := r.m.tokens.add(ctx, secret.New(tok.Reveal()), "migration"); {
+		switch err := r.m.tokens.add(ctx, tok, "migration"); {
 		case err == nil:
 			taken++
 		case bus.IsCode(err, bus.CodeLimited):
@@ -155,7 +155,7 @@ func (r *redisEdge) live(ctx context.Context, code string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, redisWithin)
 	defer cancel()
 	score, err := r.client.ZScore(ctx, keyGames, code).Result()
-	if err == redis.Nil {
+	if errors.Is(err, redis.Nil) {
 		return false, nil
 	}
 	if err != nil {
@@ -181,12 +181,12 @@ func (r *redisEdge) markSeen(ctx context.Context, known map[member]bus.Entry[bus
 }
 
 func (r *redisEdge) free(ctx context.Context, guild bus.GuildID, code string, members []member) {
-	slices.SortFunc(members, func(a, b member) int { return int(min(max(int64(a.user)-int64(b.user), -1), 1)) })
+	slices.SortFunc(members, func(a, b member) int { return cmp.Compare(a.user, b.user) })
 	requests := make([]request, len(members))
 	for i, who := range members {
 		requests[i] = request{user: who.user}
 	}
-	r.log.Info("a game ended without its players being freed; freeing them", "guild", guild, "code", shortCode(code), "members", strconv.Itoa(len(members)))
+	r.log.Info("a game ended without its players being freed; freeing them", "guild", guild, "code", shortCode(code), "members", len(members))
 	waiters := r.m.wishes.post(ctx, guild, code, 0, requests)
 	r.m.wishes.forget(waiters)
 }

@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"splashtail/bus"
 	"splashtail/bus/bustest"
 	"splashtail/internal/redistest"
 	"splashtail/internal/sandbox"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // redisRig is a rig with a real Redis in the place of AutoMuteUs'.

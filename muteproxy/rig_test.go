@@ -11,11 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"splashtail/bus"
 	"splashtail/bus/bustest"
 	"splashtail/internal/sandbox"
 	"splashtail/internal/secret"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // rig is a Discord with one guild whose members sit in voice, and what a muteproxy

@@ -64,11 +64,22 @@ func (g *guild) settle(u bus.UserID, m *memberWork, rec bus.VoiceRecord) {
 		defer cancel()
 		next, err := g.w.store.Update(ctx, who.key(), rec, rev)
 		if err == nil {
-			g.w.learn(ctx, who, bus.Entry[bus.VoiceRecord]{Key: who.key(), Revision: next, Value: rec})
+			g.w.learn(who, bus.Entry[bus.VoiceRecord]{Key: who.key(), Revision: next, Value: rec})
 		} else if !bus.IsCode(err, bus.CodeConflict) {
 			g.w.m.log.Warn("an outcome could not be written; the wish may be sent once more", "guild", g.id, "user", u, "err", err)
+			g.w.unwritten(who, rec.Wish.ID)
 		}
 	})
+}
+
+// unwritten keeps a wish in mind whose outcome no watch will tell of: one that is owed is
+// tried again all the same.
+func (w *wishes) unwritten(who member, wish string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.known[who].Value.Wish.ID == wish {
+		w.route(who)
+	}
 }
 
 // seen is told that the gateway showed a member. A wish that waits for them, or that

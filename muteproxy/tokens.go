@@ -172,10 +172,11 @@ func (t *tokens) add(ctx context.Context, v secret.Value, source string) error {
 	t.mu.Lock()
 	known, full := t.workers[hash], len(t.workers) >= maxTokens
 	t.mu.Unlock()
-	if known != nil || hash == t.primary.hash {
-		if known != nil {
-			known.heal()
-		}
+	if hash == t.primary.hash {
+		known = t.primary
+	}
+	if known != nil {
+		known.heal()
 		return errKnown
 	}
 	if full {

@@ -17,14 +17,17 @@ type wishes struct {
 	store    *bus.Records[bus.VoiceRecord]
 	caughtUp chan struct{} // closed once every stored record is known
 
-	mu       sync.Mutex
-	known    map[member]bus.Entry[bus.VoiceRecord] // the newest revision of each
-	waiting  map[member][]*waiter
-	ours     map[string]bool      // ids of wishes whose request has not been handed on as a whole yet
-	owed     map[member]time.Time // unsettled and not due before then
-	guilds   map[bus.GuildID]*guild
-	draining bool
-	working  sync.WaitGroup // guilds
+	mu      sync.Mutex
+	known   map[member]bus.Entry[bus.VoiceRecord] // the newest revision of each
+	waiting map[member][]*waiter
+	ours    map[string]bool      // ids of wishes whose request has not been handed on as a whole yet
+	owed    map[member]time.Time // unsettled and not due before then
+	guilds  map[bus.GuildID]*guild
+
+	quit    chan struct{}   // closed when a stop begins: no new calls
+	calls   context.Context // of calls to Discord; ends when a stop has no patience any more
+	cut     context.CancelFunc
+	working sync.WaitGroup // guilds, and what they have under way
 }
 
 // member names a guild's member.
@@ -35,29 +38,16 @@ type member struct {
 
 func (m member) key() string { return bus.VoiceKey(m.guild, m.user) }
 
-// outcome is what became of a wish.
-type outcome struct {
-	lane       string           // set when Discord confirmed it
-	superseded bool             // a newer wish took its place
-	failed     *bus.VoiceFailed // no lane could fulfil it
-}
-
-// waiter is a poster's interest in one wish.
-type waiter struct {
-	who  member
-	id   string // of the wish
-	rev  uint64 // once stored
-	done chan outcome
-}
-
 func openWishes(ctx context.Context, m *Muteproxy) (*wishes, error) {
 	store, err := bus.OpenRecords(ctx, m.bus, bus.VoiceRecords())
 	if err != nil {
 		return nil, err
 	}
-	return &wishes{m: m, store: store, caughtUp: make(chan struct{}),
+	w := &wishes{m: m, store: store, caughtUp: make(chan struct{}), quit: make(chan struct{}),
 		known: map[member]bus.Entry[bus.VoiceRecord]{}, waiting: map[member][]*waiter{},
-		ours: map[string]bool{}, owed: map[member]time.Time{}, guilds: map[bus.GuildID]*guild{}}, nil
+		ours: map[string]bool{}, owed: map[member]time.Time{}, guilds: map[bus.GuildID]*guild{}}
+	w.calls, w.cut = context.WithCancel(context.WithoutCancel(ctx))
+	return w, nil
 }
 
 // run follows the bucket, wakes what has become due and removes what is old, until
@@ -68,6 +58,7 @@ func (w *wishes) run(ctx context.Context) {
 	running.Go(func() { w.tidy(ctx) })
 	running.Wait()
 	w.working.Wait()
+	w.cut()
 }
 
 // follow keeps known up to date with what every instance writes.
@@ -84,7 +75,7 @@ func (w *wishes) follow(ctx context.Context) {
 				w.m.log.Warn("a record with a strange key is passed over", "err", err)
 				return nil
 			}
-			w.learn(ctx, member{guild, user}, e)
+			w.learn(member{guild, user}, e)
 			return nil
 		})
 		if err != nil {
@@ -170,7 +161,7 @@ func (w *wishes) newest(ctx context.Context, who member, rec bus.VoiceRecord) bo
 }
 
 func (w *wishes) notStored(wt *waiter, err error) {
-	w.m.log.Error("a wish could not be stored and is not applied", "guild", wt.who.guild, "user", wt.who.user, "err", err)
+	w.m.log.Error("a wish was not stored in time; its poster is told that it failed", "guild", wt.who.guild, "user", wt.who.user, "err", err)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.ours, wt.id)
@@ -202,7 +193,7 @@ func (w *wishes) handOn(guild bus.GuildID, waiters []*waiter) {
 }
 
 // learn takes a record that some instance wrote, if it is newer than what is known.
-func (w *wishes) learn(_ context.Context, who member, e bus.Entry[bus.VoiceRecord]) {
+func (w *wishes) learn(who member, e bus.Entry[bus.VoiceRecord]) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if e.Revision <= w.known[who].Revision {
@@ -249,12 +240,12 @@ func (w *wishes) reach(guild bus.GuildID) {
 
 // startGuild starts the guild's goroutine; nil while the process stops.
 func (w *wishes) startGuild(id bus.GuildID) *guild {
-	if w.draining {
+	if w.stopping() {
 		return nil
 	}
 	g := newGuild(w, id)
 	w.guilds[id] = g
-	w.working.Go(g.run)
+	w.working.Go(func() { g.run(w.calls) })
 	return g
 }
 
@@ -262,28 +253,11 @@ func (w *wishes) startGuild(id bus.GuildID) *guild {
 func (w *wishes) leave(g *guild) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(g.inbox) > 0 && !w.draining {
+	if len(g.inbox) > 0 && !w.stopping() {
 		return false
 	}
 	delete(w.guilds, g.id)
 	return true
-}
-
-// tell resolves the waiters of a member that its newest record answers. It holds mu.
-func (w *wishes) tell(who member) {
-	e := w.known[who]
-	for _, wt := range w.waiting[who] {
-		switch rec := e.Value; {
-		case wt.rev == 0 || e.Revision < wt.rev:
-			// Not stored yet: an older record says nothing about it.
-		case rec.Wish.ID != wt.id:
-			w.resolve(wt, outcome{superseded: true})
-		case rec.Applied != nil && rec.Applied.WishID == wt.id:
-			w.resolve(wt, outcome{lane: rec.Applied.Lane})
-		case rec.Failed != nil && rec.Failed.WishID == wt.id:
-			w.resolve(wt, outcome{failed: rec.Failed})
-		}
-	}
 }
 
 // settle makes known what became of a wish and tells its waiters before the record is
@@ -300,52 +274,28 @@ func (w *wishes) settle(who member, rec bus.VoiceRecord) {
 	w.tell(who)
 }
 
-// resolve tells one waiter. It holds mu.
-func (w *wishes) resolve(wt *waiter, o outcome) {
+// stopping says whether a stop has begun.
+func (w *wishes) stopping() bool {
 	select {
-	case wt.done <- o:
-	default: // it was told before
-	}
-	w.drop(wt)
-}
-
-// forget ends a poster's interest.
-func (w *wishes) forget(waiters []*waiter) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, wt := range waiters {
-		w.drop(wt)
+	case <-w.quit:
+		return true
+	default:
+		return false
 	}
 }
 
-func (w *wishes) drop(wt *waiter) {
-	old := w.waiting[wt.who]
-	rest := make([]*waiter, 0, len(old))
-	for _, o := range old {
-		if o != wt {
-			rest = append(rest, o)
-		}
-	}
-	if len(rest) == 0 {
-		delete(w.waiting, wt.who)
-	} else {
-		w.waiting[wt.who] = rest
-	}
-}
-
-// drain lets calls to Discord that are under way come to their end, and starts none.
+// drain lets calls to Discord that are under way come to their end within d, cuts those
+// that do not, and starts none. It is called once.
 func (w *wishes) drain(d time.Duration) {
-	w.mu.Lock()
-	w.draining = true
-	for _, g := range w.guilds {
-		g.stop()
-	}
+	w.mu.Lock() // no guild begins behind it
+	close(w.quit)
 	w.mu.Unlock()
 	done := make(chan struct{})
 	go func() { w.working.Wait(); close(done) }()
 	select {
 	case <-done:
 	case <-time.After(d):
+		w.cut()
 		w.m.log.Warn("calls to Discord were cut at the end of the drain; their wishes stay stored and are sent again by the next instance")
 	}
 }
