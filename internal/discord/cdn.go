@@ -20,7 +20,7 @@ const DefaultCDN = "https://cdn.discordapp.com"
 
 // Bounds of one download.
 const (
-	cdnStall = 20 * time.Second // until the headers, and between two reads
+	cdnStall = 20 * time.Second // until the headers, and for one read
 	cdnMost  = 5 * time.Minute  // in all
 	maxURL   = 4 << 10
 )
@@ -150,6 +150,7 @@ func (c *CDN) Open(ctx context.Context, address string, most int64) (*Download, 
 	req.Header.Set("User-Agent", userAgent)
 	stalled := time.AfterFunc(c.stall, cancel)
 	resp, err := c.http.Do(req)
+	stalled.Stop()
 	if err == nil {
 		if err = acceptable(resp, most); err != nil {
 			resp.Body.Close()
@@ -158,7 +159,6 @@ func (c *CDN) Open(ctx context.Context, address string, most int64) (*Download, 
 		err = broken(ctx, err)
 	}
 	if err != nil {
-		stalled.Stop()
 		cancel()
 		return nil, err
 	}
@@ -168,13 +168,14 @@ func (c *CDN) Open(ctx context.Context, address string, most int64) (*Download, 
 	}, nil
 }
 
-// Read reads on.
+// Read reads on. Only the host is timed: whoever reads may take long over what came.
 func (d *Download) Read(b []byte) (int, error) {
-	if int64(len(b)) > d.left+1 {
+	if int64(len(b))-1 > d.left {
 		b = b[:d.left+1]
 	}
 	d.stalled.Reset(d.stall)
 	n, err := d.body.Read(b)
+	d.stalled.Stop()
 	d.n += int64(n)
 	if d.left -= int64(n); d.left < 0 {
 		return 0, tooLarge(d.most)
@@ -191,7 +192,6 @@ func (d *Download) Read(b []byte) (int, error) {
 
 // Close ends the download, whether all was read or not.
 func (d *Download) Close() error {
-	d.stalled.Stop()
 	defer d.cancel()
 	return d.body.Close()
 }

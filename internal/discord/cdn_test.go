@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -20,7 +22,7 @@ func newCDNRig(t *testing.T, h http.HandlerFunc) *CDN {
 	t.Cleanup(srv.Close)
 	c := must(NewCDN(srv.URL))(t)
 	t.Cleanup(c.Close)
-	return c.Patient(200 * time.Millisecond)
+	return c
 }
 
 func fetch(t *testing.T, c *CDN, address string, most int64) (string, error) {
@@ -81,7 +83,11 @@ func TestCDNReasons(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			data, err := fetch(t, newCDNRig(t, c.serve), "/attachments/1/2/f.bin", size)
+			cdn := newCDNRig(t, c.serve)
+			if c.name == "silence" || c.name == "stall" {
+				cdn = cdn.Patient(200 * time.Millisecond)
+			}
+			data, err := fetch(t, cdn, "/attachments/1/2/f.bin", size)
 			var e *CDNError
 			switch {
 			case c.want == "" && (err != nil || len(data) != size):
@@ -159,7 +165,7 @@ func TestCDNEndsWithItsContext(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		cancel()
 		<-q.Context().Done()
-	}).Patient(time.Minute)
+	})
 	d, err := c.Open(ctx, "/a", 100)
 	if err == nil {
 		_, err = io.ReadAll(d)
@@ -177,4 +183,46 @@ func TestCDNMedia(t *testing.T) {
 	if got := must(NewCDN("http://127.0.0.1:9"))(t).Media("/stickers/1.gif"); got != "http://127.0.0.1:9/stickers/1.gif" {
 		t.Error(got)
 	}
+}
+
+// answering is a transport that answers every request with a body.
+type answering func(*http.Request) io.Reader
+
+func (a answering) RoundTrip(q *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, ContentLength: -1, Body: io.NopCloser(a(q))}, nil
+}
+
+// silent is a body of which nothing comes until its request ends.
+type silent struct{ ctx context.Context }
+
+func (s silent) Read([]byte) (int, error) {
+	<-s.ctx.Done()
+	return 0, s.ctx.Err()
+}
+
+// TestCDNTimesTheHostAndNotItsReader: a file that is sent on slowly is not taken for one that does not come.
+func TestCDNTimesTheHostAndNotItsReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := must(NewCDN("http://cdn.test"))(t)
+		c.http.Transport = answering(func(q *http.Request) io.Reader {
+			return io.MultiReader(strings.NewReader("a"), strings.NewReader("b"), silent{q.Context()})
+		})
+		d := must(c.Open(t.Context(), "/a", math.MaxInt64))(t)
+		defer d.Close()
+		b := make([]byte, 8)
+		for _, want := range []string{"a", "b"} {
+			time.Sleep(2 * cdnStall)
+			if n, err := d.Read(b); err != nil || string(b[:n]) != want {
+				t.Fatalf("%q, %v, want %q", b[:n], err, want)
+			}
+		}
+		begun := time.Now()
+		var e *CDNError
+		if _, err := d.Read(b); !errors.As(err, &e) || e.Reason != CDNBroken {
+			t.Errorf("of a silent host: %v", err)
+		}
+		if took := time.Since(begun); took != cdnStall {
+			t.Errorf("it was waited for %s", took)
+		}
+	})
 }
