@@ -47,6 +47,9 @@ func (e *End) Check() error {
 	return nil
 }
 
+// liftedNote keeps what came of the call of Discord, so that a worker that takes over behind it reports the same.
+const liftedNote = "lifted"
+
 // Run implements work.Work. Lifting a ban that is not there counts, so doing it again after a crash does no harm.
 func (e *End) Run(ctx context.Context, r work.Run) error {
 	if e.b == nil {
@@ -57,6 +60,12 @@ func (e *End) Run(ctx context.Context, r work.Run) error {
 		return err
 	}
 	guild := r.Job().Guild
+	var done bus.PunishmentDone
+	if lifted, err := r.Noted(liftedNote, &done); err != nil {
+		return err
+	} else if lifted {
+		return e.finish(ctx, r, records, done)
+	}
 	rec, err := records.Get(ctx, bus.PunishmentKey(guild, e.User))
 	if bus.IsCode(err, bus.CodeNotFound) || err == nil && rec.Value.Op != e.Op {
 		r.Say(work.Info, "the ban ended otherwise, or is another one now; nothing was lifted")
@@ -68,7 +77,7 @@ func (e *End) Run(ctx context.Context, r work.Run) error {
 	if time.Now().Before(rec.Value.Until) {
 		return work.Snooze(rec.Value.Until, "the time of the ban is not over")
 	}
-	done := bus.PunishmentDone{Result: bus.PunishmentLifted}
+	done.Result = bus.PunishmentLifted
 	err = e.bot.Unban(ctx, guild.String(), e.User.String(), "the time of the ban is over · op="+r.Job().Operation("lift"))
 	if discord.HasCode(err, discord.CodeUnknownBan, discord.CodeUnknownGuild) {
 		done.Result, err = bus.PunishmentNoBan, nil
@@ -76,7 +85,15 @@ func (e *End) Run(ctx context.Context, r work.Run) error {
 	if err != nil {
 		return e.later(ctx, r, records, rec.Value.Until, err)
 	}
-	if err := e.forget(ctx, records, guild); err != nil {
+	if err := r.Note(ctx, liftedNote, done); err != nil {
+		return err
+	}
+	return e.finish(ctx, r, records, done)
+}
+
+// finish drops the record of a ban that is over, and tells.
+func (e *End) finish(ctx context.Context, r work.Run, records *bus.Records[bus.Punishment], done bus.PunishmentDone) error {
+	if err := e.forget(ctx, records, r.Job().Guild); err != nil {
 		return err
 	}
 	r.Say(work.Info, "the ban of the user %s is over", e.User)

@@ -89,10 +89,32 @@ func TestTheBanIsLiftedOnce(t *testing.T) {
 	}
 	// Another ban, with which this job has nothing to do.
 	s.OK(s.Discord.As(s.Owner).Ban(s.Guild, s.Member, 0))
+	s.dir = t.TempDir()
 	if result, err := s.run(nil); err != nil || result != bus.PunishmentDropped {
 		t.Errorf("again: %s: %v", result, err)
 	}
 	s.is(true, false)
+}
+
+// TestAWorkerThatDiedBeforeItTold: the next one tells the same, and does nothing to a ban that
+// somebody made meanwhile.
+func TestAWorkerThatDiedBeforeItTold(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.plan("op1", time.Now().Add(-time.Second))
+	if result, err := s.run(nil); err != nil || result != bus.PunishmentLifted {
+		t.Fatalf("%s: %v", result, err)
+	}
+	s.OK(s.Discord.As(s.Owner).Ban(s.Guild, s.Member, 0))
+	if result, err := s.run(nil); err != nil || result != bus.PunishmentLifted {
+		t.Errorf("the next worker says %s: %v", result, err)
+	}
+	s.is(true, false)
+	s.plan("op2", time.Now().Add(time.Hour))
+	if result, err := s.run(nil); err != nil || result != bus.PunishmentLifted {
+		t.Errorf("with another plan the next worker says %s: %v", result, err)
+	}
+	s.is(true, true)
 }
 
 // TestAWorkerThatDiedAfterTheCall: what it did counts for the next.
