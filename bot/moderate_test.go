@@ -166,9 +166,24 @@ func TestPrune(t *testing.T) {
 	if left != "good;newer;" && left != "newer;good;" {
 		t.Errorf("left: %s", left)
 	}
+	// What is gone by the time of the confirmation is not made up for by older ones.
+	asked = o.asks(o.Mod, "prune", map[string]any{"limit": 1})
+	o.has(asked, "1 message")
+	messages := o.Discord.Messages(o.Text)
+	newest := messages[0]
+	for _, m := range messages {
+		if m.ID > newest.ID {
+			newest = m
+		}
+	}
+	o.OK(o.Discord.As(o.Owner).DeleteMessage(o.Text, newest.ID))
+	o.presses(o.Mod, asked.Original, "Delete 1")
+	if n := len(o.Discord.Messages(o.Text)); n != 1 {
+		t.Errorf("%d messages are left, want the one that nobody was shown", n)
+	}
 	dropped := o.asks(o.Mod, "prune", map[string]any{"limit": 1})
 	o.has(o.presses(o.Mod, dropped.Original, "Cancel"), "Dropped")
-	if n := len(o.Discord.Messages(o.Text)); n != 2 {
+	if n := len(o.Discord.Messages(o.Text)); n != 1 {
 		t.Errorf("%d messages after it was dropped", n)
 	}
 }

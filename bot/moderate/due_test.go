@@ -195,11 +195,11 @@ func TestForgetCancelsTheJob(t *testing.T) {
 	r.plan("early", time.Now().Add(time.Hour))
 	p := r.until("one with a job", r.hasJob)
 	r.ok(r.k.Forget(t.Context(), guild, user, p.At)) // planned later than what is forgotten
-	if known, err := r.k.Has(t.Context(), guild, user); err != nil || !known {
+	if _, known, err := r.k.Planned(t.Context(), guild, user); err != nil || !known {
 		t.Errorf("a newer plan was forgotten: %v", err)
 	}
 	r.ok(r.k.Forget(t.Context(), guild, user, time.Now().Add(time.Second)))
-	if known, err := r.k.Has(t.Context(), guild, user); err != nil || known {
+	if _, known, err := r.k.Planned(t.Context(), guild, user); err != nil || known {
 		t.Errorf("the plan is still there: %v", err)
 	}
 	if got := <-r.cancelled; got != p.Job || len(r.cancelled) != 0 {

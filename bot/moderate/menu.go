@@ -3,13 +3,10 @@ package moderate
 import (
 	"context"
 	"slices"
-	"strconv"
-	"time"
 
 	"github.com/bwmarrin/discordgo"
 
 	"splashtail/bot/access"
-	"splashtail/bot/card"
 	"splashtail/bot/command"
 )
 
@@ -70,16 +67,8 @@ func (t Tools) clearAuthor(ctx context.Context, u *command.Use) error {
 	if err := t.mayPrune(ctx, u, u.Channel); err != nil {
 		return err
 	}
-	s := selection{channel: u.Channel, author: m.Author.ID, limit: maxPrune, before: strconv.FormatUint(snowflake(time.Now()), 10)}
-	ids, err := s.find(ctx, u.Bot)
-	if err != nil {
-		return err
-	}
-	if len(ids) == 0 {
-		return command.Refuse("prune.none")
-	}
-	c := card.Card{Text: u.T("menu.clear_ask", "user", mention(m.Author.ID), "count", len(ids), "channel", "<#"+s.channel+">"), Colour: card.Urgent}
-	return u.Confirm(ctx, c, u.T("button.prune", "count", len(ids)), map[string]string{
-		"channel": s.channel, "author": s.author, "before": s.before, "limit": strconv.Itoa(len(ids)),
+	s := selection{channel: u.Channel, author: m.Author.ID, limit: maxPrune}
+	return s.ask(ctx, u, "", func(count int) string {
+		return u.T("menu.clear_ask", "user", mention(s.author), "count", count, "channel", "<#"+s.channel+">")
 	})
 }

@@ -31,9 +31,10 @@ func pruneOptions() []command.Option {
 }
 
 // selection is which messages: at most limit of a channel, of one author or of all, not
-// newer than before.
+// newer than before and not older than oldest.
 type selection struct {
 	channel, author, before string
+	oldest                  uint64 // an id; 0: as old as can be deleted
 	limit                   int
 }
 
@@ -49,7 +50,15 @@ func (t Tools) prune(ctx context.Context, u *command.Use) error {
 	if err := t.mayPrune(ctx, u, s.channel); err != nil {
 		return err
 	}
-	s.before = strconv.FormatUint(snowflake(time.Now()), 10)
+	return s.ask(ctx, u, u.Text("reason"), func(count int) string {
+		return u.T("prune.ask", "count", count, "channel", "<#"+s.channel+">")
+	})
+}
+
+// ask counts what would go, shows it in the words of text, and asks. What is confirmed are
+// those messages: when some of them are gone by then, no older ones take their place.
+func (s selection) ask(ctx context.Context, u *command.Use, reason string, text func(count int) string) error {
+	s.before = strconv.FormatUint(discord.SnowflakeAt(time.Now()), 10)
 	ids, err := s.find(ctx, u.Bot)
 	if err != nil {
 		return err
@@ -57,14 +66,10 @@ func (t Tools) prune(ctx context.Context, u *command.Use) error {
 	if len(ids) == 0 {
 		return command.Refuse("prune.none")
 	}
-	c := card.Card{Text: u.T("prune.ask", "count", len(ids), "channel", "<#"+s.channel+">"), Colour: card.Urgent}
-	return u.Confirm(ctx, c, u.T("button.prune", "count", len(ids)), map[string]string{
-		"channel": s.channel, "author": s.author, "before": s.before, "limit": strconv.Itoa(len(ids)), "reason": u.Text("reason"),
+	return u.Confirm(ctx, card.Card{Text: text(len(ids)), Colour: card.Urgent}, u.T("button.prune", "count", len(ids)), map[string]string{
+		"channel": s.channel, "author": s.author, "before": s.before, "oldest": ids[len(ids)-1], "limit": strconv.Itoa(len(ids)), "reason": reason,
 	})
 }
-
-// snowflake is the smallest id of an instant.
-func snowflake(at time.Time) uint64 { return uint64(at.UnixMilli()-1420070400000) << 22 }
 
 // mayPrune refuses for channels where the bot or, elsewhere than here, who asks may not
 // delete messages.
@@ -116,7 +121,7 @@ func (t Tools) permissionsIn(ctx context.Context, u *command.Use, channel string
 
 // find gives the ids of the messages, the newest first. Pinned ones stay.
 func (s selection) find(ctx context.Context, bot *discord.Bot) ([]string, error) {
-	oldest := snowflake(time.Now().Add(safeMargin - youngerBy))
+	oldest := max(s.oldest, discord.SnowflakeAt(time.Now().Add(safeMargin-youngerBy)))
 	before := s.before
 	var ids []string
 	for looked := 0; looked < maxLooked; looked += perCall {
@@ -150,7 +155,11 @@ func (t Tools) pruned(ctx context.Context, u *command.Use, args map[string]strin
 	if err != nil {
 		return err
 	}
-	s := selection{channel: args["channel"], author: args["author"], before: args["before"], limit: limit}
+	oldest, err := strconv.ParseUint(args["oldest"], 10, 64)
+	if err != nil {
+		return err
+	}
+	s := selection{channel: args["channel"], author: args["author"], before: args["before"], oldest: oldest, limit: limit}
 	if err := t.mayPrune(ctx, u, s.channel); err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func (t Tools) tempban(ctx context.Context, u *command.Use) error {
 	if err != nil {
 		return err
 	}
-	known, err := t.Keeper.Has(ctx, u.Guild, idOf(to))
+	before, known, err := t.Keeper.Planned(ctx, u.Guild, idOf(to))
 	if err != nil {
 		return err
 	}
@@ -101,9 +101,7 @@ func (t Tools) tempban(ctx context.Context, u *command.Use) error {
 		return err
 	}
 	if err := u.Bot.Ban(ctx, u.GuildID(), to.user.ID, wipe(u), why(u)); err != nil {
-		if !known {
-			t.Keeper.dropRefused(ctx, p, err)
-		}
+		t.Keeper.takeBack(ctx, p, before, err)
 		return err
 	}
 	return t.done(ctx, u, u.Text("reason"), "mod.tempbanned", "user", mention(to.user.ID), "until", stamp(p.Until))
@@ -128,15 +126,12 @@ func (t Tools) unban(ctx context.Context, u *command.Use) error {
 	return t.done(ctx, u, u.Text("reason"), "mod.unbanned", "user", mention(to.user.ID))
 }
 
-// maxTimeout is the longest that Discord takes.
-const maxTimeout = 28 * 24 * time.Hour
-
 func (t Tools) timeout(ctx context.Context, u *command.Use) error {
 	span, err := command.ParseDuration(u.Text("for"))
 	if err != nil {
 		return err
 	}
-	if span > maxTimeout {
+	if span > discord.MaxTimeout {
 		return command.Refuse("mod.timeout_long")
 	}
 	to, err := t.aimMember(ctx, u, discordgo.PermissionModerateMembers)

@@ -51,22 +51,30 @@ func (k *Keeper) Plan(ctx context.Context, p bus.Punishment) error {
 	return err
 }
 
-// Has says whether something of a user is to end.
-func (k *Keeper) Has(ctx context.Context, g bus.GuildID, u bus.UserID) (bool, error) {
-	_, err := k.records.Get(ctx, bus.PunishmentKey(g, u))
+// Planned gives what of a user is to end, if there is anything.
+func (k *Keeper) Planned(ctx context.Context, g bus.GuildID, u bus.UserID) (p bus.Punishment, known bool, err error) {
+	e, err := k.records.Get(ctx, bus.PunishmentKey(g, u))
 	if bus.IsCode(err, bus.CodeNotFound) {
-		return false, nil
+		return bus.Punishment{}, false, nil
 	}
-	return err == nil, err
+	return e.Value, err == nil, err
 }
 
 // Forget drops what was planned before an instant: it has ended otherwise, or is for good.
 func (k *Keeper) Forget(ctx context.Context, g bus.GuildID, u bus.UserID, before time.Time) error {
-	key := bus.PunishmentKey(g, u)
+	planned := func(p bus.Punishment) bool { return p.At.Before(before) }
+	return k.replace(ctx, bus.PunishmentKey(g, u), planned, func(e bus.Entry[bus.Punishment]) error {
+		return k.records.Delete(ctx, e.Key, e.Revision)
+	})
+}
+
+// replace changes the record of a key if it is the one that is meant, and cancels the job
+// that it had.
+func (k *Keeper) replace(ctx context.Context, key string, meant func(bus.Punishment) bool, change func(bus.Entry[bus.Punishment]) error) error {
 	for try := 0; ; try++ {
 		e, err := k.records.Get(ctx, key)
-		if err == nil && e.Value.At.Before(before) {
-			if err = k.records.Delete(ctx, key, e.Revision); err == nil {
+		if err == nil && meant(e.Value) {
+			if err = change(e); err == nil {
 				k.cancel(ctx, e.Value)
 			}
 		}
@@ -97,14 +105,23 @@ func (k *Keeper) cancel(ctx context.Context, p bus.Punishment) {
 	}
 }
 
-// dropRefused forgets a plan whose act Discord refused. After any other error the act may
-// have come through, and the plan stays: ending what never began does no harm.
-func (k *Keeper) dropRefused(ctx context.Context, p bus.Punishment, cause error) {
+// takeBack undoes Plan for an act that Discord refused: what was planned before, if anything
+// was, holds again. After any other error the act may have come through, and the plan stays:
+// ending what never began does no harm.
+func (k *Keeper) takeBack(ctx context.Context, p, before bus.Punishment, cause error) {
 	var refused *discord.APIError
 	if !errors.As(cause, &refused) || refused.Status >= 500 {
 		return
 	}
-	if err := k.Forget(ctx, p.Guild, p.User, p.At.Add(time.Nanosecond)); err != nil {
-		k.log.Warn("a plan for a ban that did not happen stays; it will end nothing", "guild", p.Guild, "user", p.User, "err", err)
+	ours := func(now bus.Punishment) bool { return now.Op == p.Op }
+	err := k.replace(ctx, bus.PunishmentKey(p.Guild, p.User), ours, func(e bus.Entry[bus.Punishment]) error {
+		if before.Op == "" {
+			return k.records.Delete(ctx, e.Key, e.Revision)
+		}
+		_, err := k.records.Update(ctx, e.Key, before, e.Revision)
+		return err
+	})
+	if err != nil {
+		k.log.Warn("a plan for a ban that Discord refused stays; a ban of before ends when it says", "guild", p.Guild, "user", p.User, "until", p.Until, "err", err)
 	}
 }

@@ -112,7 +112,7 @@ func (r *Route) special(segments []string, now time.Time) {
 		// One bucket for every emoji and user; it is far tighter than others.
 		r.Template = "/channels/{id}/messages/{id}/reactions"
 	case r.Method == http.MethodDelete && segments[0] == "channels" && len(segments) == 4 && segments[2] == "messages" && isID(segments[3]):
-		if id, err := strconv.ParseUint(segments[3], 10, 64); err == nil && now.Sub(snowflakeTime(id)) > oldMessage {
+		if id, err := strconv.ParseUint(segments[3], 10, 64); err == nil && now.Sub(SnowflakeTime(id)) > oldMessage {
 			r.Template += " (old)"
 		}
 	case segments[0] == "guilds" && len(segments) > 2 && segments[2] == "emojis":
@@ -138,12 +138,4 @@ func (r Route) DefaultClass() Class {
 // isID says whether a segment is an id: decimal digits that fit 64 bits.
 func isID(s string) bool {
 	return s != "" && len(s) <= 20 && strings.Trim(s, "0123456789") == ""
-}
-
-// discordEpoch is the start of the time in snowflakes, in Unix milliseconds.
-const discordEpoch = 1420070400000
-
-// snowflakeTime is when an id was made.
-func snowflakeTime(id uint64) time.Time {
-	return time.UnixMilli(int64(id>>22) + discordEpoch)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bwmarrin/discordgo"
 
+	"splashtail/internal/discord"
 	"splashtail/jobs/work"
 )
 
@@ -84,7 +85,7 @@ func (p *Prune) places(ctx context.Context, r work.Run) ([]*place, error) {
 	for _, id := range p.Channels {
 		wanted[id] = true
 	}
-	before := strconv.FormatUint(snowflake(time.Now()), 10)
+	before := strconv.FormatUint(discord.SnowflakeAt(time.Now()), 10)
 	var out []*place
 	for _, c := range all {
 		switch c.Type {
@@ -114,7 +115,7 @@ func (p *Prune) places(ctx context.Context, r work.Run) ([]*place, error) {
 // search reads on in a channel until it has found as many messages as its bound says or nothing older is meant. A page
 // without one of them ends nothing.
 func (p *Prune) search(ctx context.Context, r work.Run, c *place, bound int, texts map[string][]kept) (got int, err error) {
-	oldest := snowflake(time.Now().Add(-p.reach()))
+	oldest := discord.SnowflakeAt(time.Now().Add(-p.reach()))
 	for got < bound && !c.ended {
 		page, err := p.bot.Messages(ctx, c.id, c.before, perCall)
 		if err != nil {
@@ -159,6 +160,3 @@ func keep(m *discordgo.Message) kept {
 	}
 	return k
 }
-
-// snowflake is the smallest id of an instant.
-func snowflake(at time.Time) uint64 { return uint64(at.UnixMilli()-1420070400000) << 22 }
