@@ -62,7 +62,65 @@ type Change struct {
 	What string   `json:"what"` // changed, is new, is gone, moved
 }
 
-func (c Change) String() string { return label(c.Kind, c.Name) + " " + c.What }
+func (c Change) String() string {
+	if c.Kind == "" {
+		return c.Name + " " + c.What
+	}
+	return label(c.Kind, c.Name) + " " + c.What
+}
+
+// Changed lists why a plan may not be executed any more: what the bot may not do any more of what the plan needs, else what has
+// changed in the guild (see Drift). What the bot does not see any more is not said to be gone.
+func Changed(p Plan, live model.Snapshot, now Rights) []Change {
+	if list := lost(p, live, now); len(list) > 0 {
+		return list
+	}
+	list := Drift(p, live)
+	for i, c := range list {
+		if reads := map[Kind]uint64{AutoMod: manageGuild, Webhook: manageWebhooks}[c.Kind]; c.What == isGone && !now.has(reads) {
+			list[i].What = "does not show any more: the bot has lost the permission " + names(reads)
+		}
+	}
+	return list
+}
+
+// lost lists what the bot could do when a plan was made and cannot now: permissions that its steps need, and roles that it may
+// not touch any more. All of it would be refused half of the way.
+func lost(p Plan, live model.Snapshot, now Rights) (list []Change) {
+	var need uint64
+	var touched []model.ID
+	for _, s := range p.Steps {
+		if !s.Acts() {
+			continue
+		}
+		need |= needs(s.Kind, s.Op)
+		switch {
+		case s.Kind == Role && s.Op != Create:
+			touched = append(touched, s.ID)
+		case s.Kind == RoleOrder:
+			var order []model.ID
+			s.Get("order", &order)
+			touched = append(touched, order...)
+		}
+	}
+	if missing := need &^ now.Permissions; missing != 0 {
+		list = append(list, Change{Name: "the bot", What: "has lost the permission " + names(missing)})
+	}
+	top, all := 0, ranked(live.Roles)
+	for i, r := range all {
+		if r.ID == now.Top {
+			top = i
+		}
+	}
+	for _, r := range all[top:] {
+		if !now.Owner && r.ID != live.About.GuildID && slices.Contains(touched, r.ID) {
+			list = append(list, Change{Role, r.ID, r.Name, "is not below the bot's own role any more"})
+		}
+	}
+	return list
+}
+
+const isGone = "is gone"
 
 // Drift lists what has changed in the guild since a plan was made, in the kinds that the plan is about. A plan is executed
 // only while there is nothing: what people approved would not be what happens.
@@ -85,7 +143,7 @@ func Drift(p Plan, live model.Snapshot) []Change {
 		switch {
 		case !p.Options.Has(b.Kind):
 		case !ok:
-			list = append(list, Change{b.Kind, b.ID, b.Name, "is gone"})
+			list = append(list, Change{b.Kind, b.ID, b.Name, isGone})
 		case n.Digest != b.Digest:
 			list = append(list, Change{b.Kind, b.ID, b.Name, "changed"})
 		}

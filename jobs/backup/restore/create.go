@@ -13,6 +13,9 @@ import (
 	"splashtail/jobs/backup/plan"
 )
 
+// tries is how often something is sent whose answers get lost.
+const tries = 3
+
 // create makes a thing exactly once, as far as Discord lets us see: the intent is noted first; where there was one before,
 // or no answer came, the thing is looked for before it is made.
 func (x *run) create(ctx context.Context, s plan.Step, v map[string]any, lacks *[]string) (result, error) {
@@ -34,7 +37,6 @@ func (x *run) create(ctx context.Context, s plan.Step, v map[string]any, lacks *
 	} else if err := x.Note(ctx, key, true); err != nil {
 		return result{}, err
 	}
-	const tries = 3
 	for try := 1; ; try++ {
 		var id string
 		err := x.call(ctx, func(ctx context.Context) (err error) {

@@ -124,7 +124,7 @@ func (x *run) dropHooks(ctx context.Context) error {
 
 // post sends one message. What Discord does not take of it is left out, piece by piece: embeds, then files.
 func (x *run) post(ctx context.Context, channel, thread string, p post, more discord.Changes, content string) (discord.Posted, string, error) {
-	left := ""
+	files, left := x.attachments(p)
 	for {
 		h, err := x.hookOf(ctx, channel)
 		if err != nil {
@@ -143,8 +143,6 @@ func (x *run) post(ctx context.Context, channel, thread string, p post, more dis
 		if p.embeds != nil {
 			body["embeds"] = json.RawMessage(p.embeds)
 		}
-		files, missing := x.attachments(p)
-		left += missing
 		var posted discord.Posted
 		err = x.call(ctx, func(ctx context.Context) (err error) {
 			posted, err = x.Bot.Post(ctx, h.id, h.token, thread, body, files)
@@ -159,13 +157,13 @@ func (x *run) post(ctx context.Context, channel, thread string, p post, more dis
 		case p.embeds != nil:
 			p.embeds = nil
 			left += "; without embeds: " + why
-		case len(p.files) > 0:
-			p.files = nil
+		case len(files) > 0:
+			files = nil
 			left += "; without files: " + why
 		default:
 			return discord.Posted{}, left, err
 		}
-		if content == "" && p.embeds == nil && len(p.files) == 0 {
+		if content == "" && p.embeds == nil && len(files) == 0 {
 			return discord.Posted{}, left, err
 		}
 	}

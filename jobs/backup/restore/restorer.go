@@ -123,16 +123,17 @@ func (x *run) load(ctx context.Context, a bus.RestoreArgs) error {
 	return err
 }
 
-// begin makes sure, once, that the guild is as it was when the plan was made, and keeps what it is.
+// begin makes sure, once, that the guild is as it was when the plan was made and that the bot may do what the plan needs, and
+// keeps what the guild is. What it loses later is refused step by step, and reported.
 func (x *run) begin(ctx context.Context) error {
 	if begun, err := x.Noted("before", &x.report.safety); err != nil || begun {
 		return err
 	}
-	file, live, _, err := x.readLive(ctx, x.Run, "before")
+	file, live, rights, err := x.readLive(ctx, x.Run, "before")
 	if err != nil {
 		return err
 	}
-	if changes := plan.Drift(x.plan, live); len(changes) > 0 {
+	if changes := plan.Changed(x.plan, live, rights); len(changes) > 0 {
 		return work.Permanent(&plan.Drifted{Changes: changes})
 	}
 	x.report.safety = file

@@ -137,12 +137,9 @@ func TestRetoldComesBackOnce(t *testing.T) {
 	t.Parallel()
 	saved := func(x *rig) *stored {
 		b := &stored{Structure: must(readGuild(t.Context(), x.tools.Bot, x.guild.String()))(t)}
-		c := model.Channel{ID: "70000000000000000", Name: "told", Type: model.TypeText}
-		b.Structure.Channels = append(b.Structure.Channels, c)
 		b.Files = map[model.FileKey][]byte{"k": []byte("OggS voice"), "m": []byte("a map")}
-		b.Order, b.Said = []model.ID{c.ID}, map[model.ID][]model.Message{}
 		for i := range 30 { // more than one note of messages
-			m := model.Message{ID: model.ID(fmt.Sprint(80000000000000000 + i)), Author: model.Author{ID: "5", Name: "Ana"}, Content: fmt.Sprint("line ", i)}
+			m := model.Message{ID: model.ID(fmt.Sprint(80000000000000000 + i)), Content: fmt.Sprint("line ", i)}
 			switch i {
 			case 1:
 				m = forwardOf(model.Forwarded{Content: "quoted", Attachments: []model.Attachment{{Name: "map.png", Size: 5, File: "m"}}})
@@ -154,7 +151,7 @@ func TestRetoldComesBackOnce(t *testing.T) {
 			case 4:
 				m.Attachments = []model.Attachment{{Name: "lost.txt", Size: 10, File: "none"}}
 			}
-			b.Said[c.ID] = append(b.Said[c.ID], m)
+			b.say("70000000000000000", m)
 		}
 		return b
 	}

@@ -2,8 +2,10 @@ package restore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,6 +29,7 @@ type writing struct {
 	looked  bool                // the end of the channel has been compared
 	left    []string            // what was left out, at most maxLeft
 	more    int                 // what was left out beyond that
+	row     int                 // posts in a row that the bot was not let write
 }
 
 // sent is what is noted of a chunk: the ids that its posts got, empty for those that Discord refused.
@@ -68,6 +71,29 @@ func (w *writing) result() result {
 	return result{Left: w.left}
 }
 
+// shutError says that a place takes no more messages: its webhook cannot be had, or Discord lets the bot write nothing.
+type shutError struct{ why string }
+
+func (e *shutError) Error() string { return e.why }
+
+// maxRow is how many posts in a row may be forbidden before the rest of a place is given up: each is counted against the bot,
+// and against all that runs at the same address.
+const maxRow = 5
+
+// refused counts what Discord did not let the bot write, and ends the place when it lets it write nothing.
+func (w *writing) refused(err error, why string) error {
+	var e *discord.APIError
+	switch {
+	case err == nil:
+		w.row = 0
+	case !errors.As(err, &e) || e.Status == http.StatusForbidden || e.Status == http.StatusNotFound:
+		if w.row++; w.row >= maxRow {
+			return &shutError{why}
+		}
+	}
+	return nil
+}
+
 func (w *writing) place() string { return orText(w.thread, w.channel) }
 
 // writes tells whether the plan writes messages.
@@ -99,12 +125,30 @@ func (x *run) write(ctx context.Context, s plan.Step) (result, error) {
 	if w.place() == "" || w.channel == "" {
 		return result{Failed: "its channel could not be made"}, nil
 	}
+	err := x.writeAll(ctx, w, s)
+	if err == nil {
+		err = x.pin(ctx, w)
+	}
+	if err == nil {
+		err = x.closeThread(ctx, w)
+	}
+	var shut *shutError
+	if errors.As(err, &shut) {
+		res := w.result()
+		res.Failed = "only a part of it was written: " + shut.why
+		return res, nil
+	}
+	return w.result(), err
+}
+
+// writeAll writes the messages in chunks.
+func (x *run) writeAll(ctx context.Context, w *writing, s plan.Step) error {
 	var chunk []post
 	var told retold
 	n := 0
 	for m, err := range x.backup.Messages(s.ID) {
 		if err != nil {
-			return result{}, err
+			return err
 		}
 		posts := postsOf(m, x.upload())
 		if len(posts) > 0 {
@@ -115,24 +159,16 @@ func (x *run) write(ctx context.Context, s plan.Step) (result, error) {
 				continue
 			}
 			if err := x.sendChunk(ctx, w, n, chunk); err != nil {
-				return result{}, err
+				return err
 			}
 			chunk, n = chunk[:0], n+1
 		}
 	}
-	if len(chunk) > 0 {
-		if err := x.sendChunk(ctx, w, n, chunk); err != nil {
-			return result{}, err
-		}
-	}
 	w.leave(told.lines(s.Name)...)
-	if err := x.pin(ctx, w); err != nil {
-		return result{}, err
+	if len(chunk) == 0 {
+		return nil
 	}
-	if err := x.closeThread(ctx, w); err != nil {
-		return result{}, err
-	}
-	return w.result(), nil
+	return x.sendChunk(ctx, w, n, chunk)
 }
 
 // sendChunk sends some messages, or those of them that are not there yet, and notes their ids.
@@ -166,6 +202,9 @@ func (x *run) sendChunk(ctx context.Context, w *writing, n int, chunk []post) er
 		if err == nil || refused {
 			if left += orNothing(": ", why); left != "" {
 				done.Left = append(done.Left, cutTo(fmt.Sprintf("message %s%s", p.of, left), maxLeftLine))
+			}
+			if shut := w.refused(err, why); shut != nil {
+				return shut
 			}
 			done.IDs[next] = posted.ID
 			w.know(chunk[next:next+1], done.IDs[next:next+1])

@@ -5,11 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
-	"regexp"
-	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"splashtail/internal/discord"
 	"splashtail/jobs/backup/model"
@@ -190,82 +185,3 @@ func (x *run) edit(ctx context.Context, s plan.Step, c discord.Changes) error {
 
 // maxReasons is how many bans are made one by one, to keep their reasons: banning together has one reason for all.
 const maxReasons = 100
-
-// maxReason is how long a reason may be, in characters.
-const maxReason = 512
-
-// madeBy finds the operation at the end of a reason.
-var madeBy = regexp.MustCompile(`\s*·?\s*\bop=\S+$`)
-
-// banReason is what the list of bans will say: the reason that a ban had, and the operation in place of that of an earlier act.
-func (x *run) banReason(s plan.Step, saved string) string {
-	tail := " · op=" + x.Job().Operation(s.Key())
-	return cutTo(madeBy.ReplaceAllString(strings.TrimSpace(saved), ""), maxReason-utf8.RuneCountInString(tail)) + tail
-}
-
-// savedReason is a ban's reason; empty when it has none but that of an earlier restore.
-func savedReason(b model.Ban) string {
-	if b.Reason == nil || strings.HasPrefix(*b.Reason, restored) {
-		return ""
-	}
-	return strings.TrimSpace(*b.Reason)
-}
-
-// ban bans those whose reason is known one by one, and the others in one call for every 200. Banning somebody twice changes
-// nothing.
-func (x *run) ban(ctx context.Context, s plan.Step) (result, error) {
-	var users []string
-	s.Get("user_ids", &users)
-	saved, err := x.structure()
-	if err != nil {
-		return result{}, err
-	}
-	reasons, wanted := map[string]string{}, map[string]bool{}
-	for _, u := range users {
-		wanted[u] = true
-	}
-	for _, b := range saved.Bans {
-		if why := savedReason(b); why != "" && wanted[string(b.User)] && len(reasons) < maxReasons {
-			reasons[string(b.User)] = x.banReason(s, why)
-		}
-	}
-	failed := 0
-	for _, user := range slices.Sorted(maps.Keys(reasons)) {
-		err := x.call(ctx, func(ctx context.Context) error { return x.Bot.Ban(ctx, x.guild, user, 0, reasons[user]) })
-		if _, refused := refusal(err); refused {
-			failed++
-		} else if err != nil {
-			return result{}, err
-		}
-	}
-	users = slices.DeleteFunc(users, func(u string) bool { return reasons[u] != "" })
-	for some := range slices.Chunk(users, discord.MaxBulkBan) {
-		n, err := x.bulkBan(ctx, s, some)
-		if err != nil {
-			return result{}, err
-		}
-		failed += n
-	}
-	if failed > 0 {
-		return result{Left: []string{fmt.Sprintf("%d bans: banned already, or out of reach", failed)}}, nil
-	}
-	return result{}, nil
-}
-
-// bulkBan bans some users at once and tells how many could not be.
-func (x *run) bulkBan(ctx context.Context, s plan.Step, users []string) (failed int, err error) {
-	var banned discord.BulkBanned
-	send := func(ctx context.Context) (err error) {
-		banned, err = x.Bot.BulkBan(ctx, x.guild, users, 0, x.reason(s))
-		return err
-	}
-	err = x.call(ctx, send)
-	if unsure(ctx, err) && !discord.HasCode(err, discord.CodeNobodyBanned) {
-		err = x.call(ctx, send)
-	}
-	var refused *discord.APIError
-	if discord.HasCode(err, discord.CodeNobodyBanned) || errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
-		return len(users), nil
-	}
-	return len(banned.Failed), err
-}
