@@ -70,6 +70,9 @@ var (
 	ErrLimit        = errors.New("this backup is larger than allowed")
 )
 
+// ErrInvalid says that what a Writer was given can be in no archive. The archive is as it was before.
+var ErrInvalid = errors.New("no backup can hold this")
+
 func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %s; use another copy of the file", ErrDamaged, fmt.Sprintf(format, args...))
 }

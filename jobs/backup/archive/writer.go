@@ -70,10 +70,11 @@ func newWriter(out io.Writer, to age.Recipient, kind uint16, o Options) (w *Writ
 	return w, w.write(head)
 }
 
-// Structure writes everything of a snapshot. It may be called once in an archive.
+// Structure writes everything of a snapshot. It may be called once in an archive. Errors that wrap ErrLimit or ErrInvalid
+// leave the archive as it was.
 func (w *Writer) Structure(s model.Snapshot) error {
 	if w.structured {
-		return errors.New("an archive has one structure, and it was written already")
+		return fmt.Errorf("%w: it has one structure, and that was written already", ErrInvalid)
 	}
 	if err := checkStructure(&s, w.l); err != nil {
 		return err
@@ -96,13 +97,13 @@ func (w *Writer) Structure(s model.Snapshot) error {
 }
 
 // Message adds a message of a channel or thread. Within a channel they come newest first, as Discord tells them; files
-// and messages of other channels may come in between. An error that wraps ErrLimit leaves the archive as it was.
+// and messages of other channels may come in between. An error that wraps ErrLimit or ErrInvalid leaves the archive as it was.
 func (w *Writer) Message(channel model.ID, m model.Message) error {
 	if !validID(channel) || !validID(m.ID) {
-		return fmt.Errorf("message %.40q of channel %.40q: ids are up to 20 digits", m.ID, channel)
+		return fmt.Errorf("%w: message %.40q of channel %.40q: ids are up to 20 digits", ErrInvalid, m.ID, channel)
 	}
 	if last, ok := w.last[channel]; ok && !m.ID.Before(last) {
-		return fmt.Errorf("message %s of channel %s comes after %s: messages are written newest first, each once", m.ID, channel, last)
+		return fmt.Errorf("%w: message %s of channel %s comes after %s: messages are written newest first, each once", ErrInvalid, m.ID, channel, last)
 	}
 	line, err := w.line(m)
 	if err != nil {

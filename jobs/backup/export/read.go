@@ -2,7 +2,6 @@ package export
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,8 +21,11 @@ func Looks(start []byte) bool {
 // Errors wrap those of package archive.
 func Read(r io.Reader, w *archive.Writer) error {
 	l := archive.DefaultLimits()
-	src := &budget{r: r}
-	d := &document{dec: json.NewDecoder(src), src: src, w: w, line: int64(l.Line) + pieceSize*2, structure: l.Structure}
+	src := &budget{r: r, left: int64(len(byteOrderMark))}
+	begin := make([]byte, len(byteOrderMark)) // some editors write one
+	n, _ := io.ReadFull(src, begin)           // what cannot be read is said below
+	begin = bytes.TrimPrefix(begin[:n], []byte(byteOrderMark))
+	d := &document{dec: json.NewDecoder(io.MultiReader(bytes.NewReader(begin), src)), src: src, w: w, line: int64(l.Line) + pieceSize*2, structure: l.Structure}
 	err := d.object(d.part)
 	if err == nil && !d.begun {
 		err = fmt.Errorf("%w: it does not say \"format\": %q", archive.ErrNotBackup, format)
@@ -31,14 +33,16 @@ func Read(r io.Reader, w *archive.Writer) error {
 	if err == nil && d.manifest == nil {
 		err = damaged("it has no manifest")
 	}
+	if err == nil {
+		err = d.end()
+	}
 	if err != nil {
 		return d.fault(err)
 	}
-	if _, err := d.dec.Token(); !errors.Is(err, io.EOF) {
-		return damaged("something follows its end")
-	}
 	return w.Finish(*d.manifest)
 }
+
+const byteOrderMark = "\ufeff"
 
 // document is a document that is being read.
 type document struct {
@@ -51,19 +55,39 @@ type document struct {
 	pieces          bytes.Buffer
 }
 
+// end makes sure that nothing follows.
+func (d *document) end() error {
+	d.src.left = d.line
+	_, err := d.dec.Token()
+	switch {
+	case d.src.err != nil:
+		return err
+	case !errors.Is(err, io.EOF):
+		return damaged("something follows its end")
+	}
+	return nil
+}
+
+// decoded turns what the decoder says into what it means: all of it is the document's fault, but for the source's.
+func (d *document) decoded(err error) error {
+	switch {
+	case err == nil, d.src.err != nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, archive.ErrLimit):
+		return err
+	case !d.begun:
+		return fmt.Errorf("%w: it is no JSON (%v)", archive.ErrNotBackup, err)
+	}
+	return damaged("%v", err)
+}
+
 // fault turns an error of reading into a sentence.
 func (d *document) fault(err error) error {
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
 	switch {
 	case d.src.err != nil:
 		return fmt.Errorf("read the backup: %w", d.src.err)
-	case errors.As(err, &syntax) && !d.begun:
-		return fmt.Errorf("%w: it is no JSON (%v)", archive.ErrNotBackup, err)
-	case errors.As(err, &syntax), errors.As(err, &kind):
-		return damaged("%v", err)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return damaged("it ends too early")
+	case errors.Is(err, archive.ErrInvalid):
+		return damaged("%v", err)
 	}
 	return err
 }
@@ -90,18 +114,17 @@ func (d *document) part(name string) error {
 			return err
 		}
 		if v > version {
-			return fmt.Errorf("%w: its version is %d and this program reads up to %d", archive.ErrNewer, v, version)
+			return fmt.Errorf("%w: its version is %d and this program reads up to %d; update the program", archive.ErrNewer, v, version)
 		}
 		return nil
 	case "manifest":
 		d.manifest = &model.Manifest{}
-		return d.value(d.manifest, d.line)
-	case "structure":
-		var s model.Snapshot
-		if err := d.value(&s, d.structure); err != nil {
+		if err := d.value(d.manifest, d.line); err != nil {
 			return err
 		}
-		return d.w.Structure(s)
+		return archive.CheckSchema(d.manifest.Schema)
+	case "structure":
+		return d.snapshot()
 	case "messages":
 		return d.object(d.messages)
 	case "files":
@@ -111,16 +134,33 @@ func (d *document) part(name string) error {
 	return d.value(&ignored, d.line)
 }
 
+// snapshot reads the structure, once it is known that it does not fill the memory.
+func (d *document) snapshot() error {
+	var raw json.RawMessage
+	if err := d.value(&raw, d.structure); err != nil {
+		return err
+	}
+	if err := archive.CheckWeight(raw, d.structure); err != nil {
+		return err
+	}
+	var s model.Snapshot
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return damaged("its structure: %v", err)
+	}
+	return d.w.Structure(s)
+}
+
 // value decodes one value of at most so many bytes.
 func (d *document) value(v any, most int64) error {
 	d.src.left = most + 64<<10
-	return d.dec.Decode(v)
+	return d.decoded(d.dec.Decode(v))
 }
 
 // token takes one token of JSON.
 func (d *document) token() (json.Token, error) {
 	d.src.left = d.line
-	return d.dec.Token()
+	t, err := d.dec.Token()
+	return t, d.decoded(err)
 }
 
 // object gives each name of an object to f, which reads the value.
@@ -207,9 +247,6 @@ func (d *document) read(b []byte) (int, error) {
 		}
 		var text []byte // JSON's own base64
 		if err := d.value(&text, d.line); err != nil {
-			if errors.As(err, new(base64.CorruptInputError)) {
-				return 0, damaged("a file is no base64")
-			}
 			return 0, err
 		}
 		d.pieces.Write(text)
