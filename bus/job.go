@@ -34,10 +34,12 @@ type Job struct {
 	Kind       JobKind         `json:"kind"`
 	Guild      GuildID         `json:"guild,string"`
 	By         UserID          `json:"by,string"`          // who asked; 0: a schedule or an operator
+	Actor      string          `json:"actor,omitempty"`    // who asked for it, as the action log names them; empty: By
 	Schedule   string          `json:"schedule,omitempty"` // the schedule that made it
 	Lane       string          `json:"lane"`               // jobs of one lane and guild exclude each other if Sole
 	Queue      string          `json:"queue"`              // its urgency
 	Sole       bool            `json:"sole,omitempty"`
+	Place      int             `json:"place,omitempty"`   // which place of a lane that is Sole; 0 is the first
 	Args       json.RawMessage `json:"args,omitempty"`    // as the kind reads them; never a secret
 	Secrets    []string        `json:"secrets,omitempty"` // names of what was sealed with it
 	State      JobState        `json:"state"`
@@ -68,6 +70,7 @@ type JobWait struct {
 	For   string    `json:"for,omitempty"`    // the job that must end first
 	Pause bool      `json:"paused,omitempty"` // its kind is paused
 	InRun bool      `json:"in_run,omitempty"` // its work item stays in the queue meanwhile
+	Held  bool      `json:"held,omitempty"`   // it does not begin before somebody lets it; at Until it ends instead
 }
 
 // JobCancel is a wish that a job ends.

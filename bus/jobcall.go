@@ -20,7 +20,10 @@ type JobSubmit struct {
 	Actor   string          `json:"actor,omitempty"` // for the action log; empty: By
 	Reason  string          `json:"reason,omitempty"`
 	// Queued lets the job wait for one that has its guild's lane, instead of being refused.
-	Queued   bool   `json:"queued,omitempty"`
+	Queued bool `json:"queued,omitempty"`
+	// Hold lets the job wait until JobReleaseCall, and says for what, as people read it. One that nobody releases within a
+	// day is cancelled.
+	Hold     string `json:"hold,omitempty"`
 	Schedule string `json:"schedule,omitempty"` // the schedule that asks
 }
 
@@ -62,6 +65,10 @@ func JobCancelCall() Call[JobRequest, Job] { return jobCall[JobRequest, Job]("ca
 
 // JobRetryCall lets a job that failed or was cancelled go on from the step in which it ended.
 func JobRetryCall() Call[JobRequest, Job] { return jobCall[JobRequest, Job]("retry") }
+
+// JobReleaseCall lets a job begin that was submitted with Hold. One that was released already is left as it is.
+// CodeConflict when it has ended, or when its lane is taken: then the detail job names the one in the way.
+func JobReleaseCall() Call[JobRequest, Job] { return jobCall[JobRequest, Job]("release") }
 
 // JobPauseCall keeps jobs of a kind from being begun.
 func JobPauseCall() Call[JobRequest, JobPause] { return jobCall[JobRequest, JobPause]("pause") }

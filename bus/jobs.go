@@ -122,6 +122,11 @@ func (j *Jobs) Retry(ctx context.Context, r JobRequest) (Job, error) {
 	return Do(ctx, j.b, JobRetryCall(), r)
 }
 
+// Release lets a job begin that was submitted with Hold; see JobReleaseCall.
+func (j *Jobs) Release(ctx context.Context, r JobRequest) (Job, error) {
+	return Do(ctx, j.b, JobReleaseCall(), r)
+}
+
 // Remove removes a job that has ended, and everything that is kept of it: its files, notes and log. CodeConflict when it
 // has not ended.
 func (j *Jobs) Remove(ctx context.Context, r JobRequest) error {

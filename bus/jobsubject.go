@@ -1,5 +1,10 @@
 package bus
 
+import (
+	"strconv"
+	"strings"
+)
+
 // The queues of jobs, the most urgent first.
 const (
 	JobsHigh   = "hi"
@@ -10,20 +15,25 @@ const (
 // JobQueues lists the queues, the most urgent first.
 var JobQueues = [...]string{JobsHigh, JobsMiddle, JobsLow}
 
-// jobOne stands in the place of a job's id where a lane takes one job per guild.
+// jobOne stands in the place of a job's id where a lane takes one job per guild; a lane that takes more has further places,
+// one-2 and so on.
 const jobOne = "one"
 
 // JobRunSubject is where a job's work item waits and lies while the job runs: job.run.<queue>.<lane>.<guild>.<key>.
-// The stream takes one message per subject, so the subject is the lock of a guild's lane.
+// The stream takes one message per subject, so the subject is the lock of a guild's lane, or of one of its places.
 func JobRunSubject(j Job) Subject[JobItem] {
 	key := j.ID
-	if j.Sole {
+	switch {
+	case j.Sole && j.Place > 0:
+		key = jobOne + "-" + strconv.Itoa(j.Place+1)
+	case j.Sole:
 		key = jobOne
 	}
 	return Subject[JobItem]{join(rootJob, "run", j.Queue, j.Lane, j.Guild.String(), key)}
 }
 
-// ParseJobRunSubject is the inverse of JobRunSubject; id is empty for a lane that takes one job per guild.
+// ParseJobRunSubject is the inverse of JobRunSubject; id is empty for a place of a lane that is
+// Sole.
 func ParseJobRunSubject(s string) (queue, lane string, g GuildID, id string, err error) {
 	t, err := split(s, 6, rootJob, "run")
 	if err != nil {
@@ -32,12 +42,19 @@ func ParseJobRunSubject(s string) (queue, lane string, g GuildID, id string, err
 	if g, err = ParseGuildID(t[4]); err != nil {
 		return "", "", 0, "", err
 	}
-	if t[5] != jobOne {
+	if !isPlace(t[5]) {
 		if id, err = ParseJobID(t[5]); err != nil {
 			return "", "", 0, "", err
 		}
 	}
 	return t[2], t[3], g, id, nil
+}
+
+// isPlace tells the places of a lane from ids of jobs.
+func isPlace(key string) bool {
+	text, more := strings.CutPrefix(key, jobOne+"-")
+	n, err := strconv.Atoi(text)
+	return key == jobOne || more && err == nil && n > 1 && strconv.Itoa(n) == text
 }
 
 // AllJobRuns takes every work item.

@@ -163,7 +163,7 @@ func (j *Jobs) serveDoor(ctx context.Context, e *engine.Engine, facade *bus.Jobs
 	case <-ctx.Done():
 		return nil
 	}
-	err := j.door.Run(ctx, e.Submit, facade.Find, func(addr string) {
+	err := j.door.Run(ctx, facade, func(addr string) {
 		j.mu.Lock()
 		j.addr = addr
 		j.mu.Unlock()

@@ -27,11 +27,15 @@ type Tools struct {
 	Here func(job string) (string, error)
 }
 
+// pruneAtOnce is how many prunes one guild may have at a time: moderators who clean up after different people do not wait for
+// each other.
+const pruneAtOnce = 5
+
 // Kinds is the list of all kinds of work. A new kind is a row here and a package of its own.
 func Kinds(t Tools) []engine.Kind {
 	return append(backupKinds(t), []engine.Kind{
 		{
-			Name: bus.JobMessagePrune, Queue: bus.JobsMiddle, Sole: true, Deadline: 6 * time.Hour, Tries: 5, Keep: 7 * 24 * time.Hour,
+			Name: bus.JobMessagePrune, Queue: bus.JobsMiddle, Sole: true, Places: pruneAtOnce, Deadline: 6 * time.Hour, Tries: 5, Keep: 7 * 24 * time.Hour,
 			Make: func() work.Work { return prune.New(t.Bot) },
 		},
 		{

@@ -29,6 +29,7 @@ func (e *Engine) serve(ctx context.Context) (*bus.Service, error) {
 		bus.Answer(s, bus.JobSubmitCall(), "Take a job in", submitted, e.Submit),
 		bus.Answer(s, bus.JobCancelCall(), "End a job", asked, e.cancelJob),
 		bus.Answer(s, bus.JobRetryCall(), "Let a job go on from the step in which it ended", asked, e.retryJob),
+		bus.Answer(s, bus.JobReleaseCall(), "Let a job begin that was submitted to be held", asked, e.release),
 		bus.Answer(s, bus.JobRemoveCall(), "Remove a job that has ended, with its files", asked, e.removeJob),
 		bus.Answer(s, bus.JobPauseCall(), "Keep jobs of a kind from being begun", asked, e.pause),
 		bus.Answer(s, bus.JobResumeCall(), "End a pause", asked, e.resume),
@@ -70,11 +71,16 @@ func (e *Engine) show(ctx context.Context, q bus.JobRequest) (bus.Job, error) {
 	return e.jobs.Find(ctx, q.Target)
 }
 
+// changed says that a record is not as it was read.
+func changed(err error) bool {
+	return bus.IsCode(err, bus.CodeConflict) && bus.AsError(err).Reason == "changed"
+}
+
 // again repeats a change of a record that somebody else changed meanwhile.
 func again(change func() (bus.Job, error)) (bus.Job, error) {
 	for try := 0; ; try++ {
 		job, err := change()
-		if !bus.IsCode(err, bus.CodeConflict) || bus.AsError(err).Reason != "changed" || try == 10 {
+		if !changed(err) || try == 10 {
 			return job, err
 		}
 	}
@@ -92,7 +98,7 @@ func (e *Engine) cancelJob(ctx context.Context, q bus.JobRequest) (bus.Job, erro
 			return job, bus.Errorf(bus.CodeConflict, "ended", "the job %s has ended already (%s); nothing was changed", job.ID, job.State)
 		}
 		if job.Cancel == nil {
-			job.Cancel = &bus.JobCancel{By: cmp.Or(q.Actor, "an operator"), Reason: cut(q.Reason, 512), At: time.Now().UTC()}
+			job.Cancel = &bus.JobCancel{By: cut(cmp.Or(q.Actor, "an operator"), maxActor), Reason: cut(q.Reason, 512), At: time.Now().UTC()}
 		}
 		if job.State == bus.JobRunning {
 			if _, err := e.records.Update(ctx, bus.JobKey(job.Guild, job.ID), job, rec.Revision); err != nil {
@@ -140,13 +146,16 @@ func (e *Engine) retryJob(ctx context.Context, q bus.JobRequest) (bus.Job, error
 		if job.State != bus.JobFailed && job.State != bus.JobCancelled {
 			return job, bus.Errorf(bus.CodeConflict, "not_parked", "the job %s is %s; only one that failed, was cancelled or waits can be tried again; nothing was changed", job.ID, job.State)
 		}
+		if expired(job) {
+			return job, bus.Errorf(bus.CodeNotFound, "no_job", "the job %s has expired and is being removed; nothing was changed; submit it anew", job.ID)
+		}
 		if len(job.Secrets) > 0 {
 			if _, err := e.seals.Get(ctx, bus.JobKey(job.Guild, job.ID)); bus.IsCode(err, bus.CodeNotFound) {
 				return job, bus.Errorf(bus.CodeConflict, "no_secret", "the secrets of the job %s are not kept any more; nothing was changed; submit it anew", job.ID)
 			}
 		}
 		if job.Sole {
-			if err := e.laneFree(ctx, job); err != nil {
+			if err := e.laneFree(ctx, &job); err != nil {
 				return job, err
 			}
 		}

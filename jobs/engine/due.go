@@ -43,7 +43,7 @@ func (e *Engine) requeue(ctx context.Context, job bus.Job, rev uint64) (bus.Job,
 	if err != nil {
 		return job, err
 	}
-	holder, err := e.place(ctx, job)
+	job, rev, holder, err := e.place(ctx, job, rev)
 	if err != nil {
 		return job, err
 	}

@@ -49,6 +49,7 @@ type Timing struct {
 	Near    time.Duration // a wait up to this long is spent in the queue, a longer one as a timer: 60 s
 	Lane    time.Duration // how often a job that waits for another looks whether the lane is free: 15 s
 	Retry   time.Duration // the wait after a first failure; it doubles: 2 s
+	Held    time.Duration // how long a job is held that nobody releases: 24 h
 }
 
 func (t Timing) withDefaults() Timing {
@@ -66,6 +67,7 @@ func (t Timing) withDefaults() Timing {
 	set(&t.Near, time.Minute)
 	set(&t.Lane, 15*time.Second)
 	set(&t.Retry, 2*time.Second)
+	set(&t.Held, 24*time.Hour)
 	return t
 }
 
@@ -116,8 +118,8 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Engine, error) {
 		}
 		for _, o := range e.kinds {
 			// The subject of an item is the lock of its lane, and the queue is a part of it.
-			if o.Lane == k.Lane && (o.Queue != k.Queue || o.Sole != k.Sole) {
-				return nil, fmt.Errorf("the kinds of job %s and %s share the lane %s but not its queue, so they would not exclude each other", o.Name, k.Name, k.Lane)
+			if o.Lane == k.Lane && (o.Queue != k.Queue || o.Sole != k.Sole || o.Places != k.Places) {
+				return nil, fmt.Errorf("the kinds of job %s and %s share the lane %s but not its queue and places, so they would not exclude each other", o.Name, k.Name, k.Lane)
 			}
 		}
 		e.kinds[k.Name] = k
@@ -136,6 +138,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	if err := e.janitor(ctx); err != nil {
 		return fmt.Errorf("the queues of jobs cannot be tidied: %w", err)
+	}
+	if err := e.loadPauses(ctx); err != nil {
+		return fmt.Errorf("the pauses of jobs cannot be read: %w", err)
 	}
 	work, stop := context.WithCancel(ctx)
 	defer stop()

@@ -100,8 +100,9 @@ func (r *run) pauseRun(ctx context.Context, w bus.JobWait, result string, failed
 	in := time.Until(w.Until)
 	w.InRun = in <= r.e.t.Near
 	w.Why = cut(w.Why, maxLine)
+	now := time.Now().UTC() // one for all tries: by it we know a write of ours whose answer was lost
 	err := r.update(ctx, func(job *bus.Job) {
-		job.State, job.Wait, job.Worker, job.Changed, job.Outcome = bus.JobWaiting, &w, "", time.Now().UTC(), r.outcome
+		job.State, job.Wait, job.Worker, job.Changed, job.Outcome = bus.JobWaiting, &w, "", now, r.outcome
 		if failed {
 			job.Failures++
 		}
@@ -126,8 +127,9 @@ func (r *run) pauseRun(ctx context.Context, w bus.JobWait, result string, failed
 
 // handBack lets another process go on at once.
 func (r *run) handBack(ctx context.Context) error {
+	now := time.Now().UTC()
 	err := r.update(ctx, func(job *bus.Job) {
-		job.State, job.Worker, job.Changed, job.Outcome = bus.JobPending, "", time.Now().UTC(), r.outcome
+		job.State, job.Worker, job.Changed, job.Outcome = bus.JobPending, "", now, r.outcome
 		endTry(job, "handed back: "+errDraining.Error())
 	})
 	if err != nil {

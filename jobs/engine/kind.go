@@ -19,7 +19,8 @@ type Kind struct {
 	Name     bus.JobKind
 	Queue    string        // bus.JobsHigh, JobsMiddle or JobsLow; empty: JobsMiddle
 	Lane     string        // kinds of one lane share its lock; empty: the name
-	Sole     bool          // the lane takes one job per guild
+	Sole     bool          // the lane takes as many jobs of a guild as it has places; others come one by one, any number at a time
+	Places   int           // of a lane that is Sole; 0: 1
 	Deadline time.Duration // after the first attempt has begun; 0: none
 	Tries    int           // failed attempts until it is given up; 0: 5
 	Keep     time.Duration // how long its record and files are kept after the end; 0: 30 days
@@ -33,6 +34,9 @@ func (k Kind) withDefaults() Kind {
 	}
 	if k.Lane == "" {
 		k.Lane = string(k.Name)
+	}
+	if k.Places == 0 {
+		k.Places = 1
 	}
 	if k.Tries == 0 {
 		k.Tries = 5
@@ -48,8 +52,14 @@ func (k Kind) check() error {
 	if !plain(string(k.Name)) || !plain(k.Lane) || !slices.Contains(bus.JobQueues[:], k.Queue) || k.Make == nil {
 		return fmt.Errorf("the kind of job %q needs a plain name and lane, a queue that there is, and a way to make it", k.Name)
 	}
+	if k.Places < 1 || k.Places > maxPlaces || k.Places > 1 && !k.Sole {
+		return fmt.Errorf("the kind of job %s has %d places; a lane that is sole has 1 to %d, and any other has no use for them", k.Name, k.Places, maxPlaces)
+	}
 	return nil
 }
+
+// maxPlaces bounds the places of a lane: each one is looked at when the lane is full.
+const maxPlaces = 20
 
 // MaxArgs bounds the arguments of a job, in bytes.
 const MaxArgs = 64 << 10

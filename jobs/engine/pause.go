@@ -25,6 +25,20 @@ func (e *Engine) watchPauses(ctx context.Context) error {
 	})
 }
 
+// loadPauses reads which kinds are paused, before the first job is begun.
+func (e *Engine) loadPauses(ctx context.Context) error {
+	all, err := e.pauses.All(ctx, "*")
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, p := range all {
+		e.paused[bus.JobKind(p.Key)] = p.Value
+	}
+	return nil
+}
+
 func (e *Engine) isPaused(kind bus.JobKind) (bus.JobPause, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -54,7 +68,7 @@ func (e *Engine) pause(ctx context.Context, q bus.JobRequest) (bus.JobPause, err
 	if err != nil {
 		return bus.JobPause{}, err
 	}
-	p := bus.JobPause{V: 1, By: cmp.Or(q.Actor, "an operator"), Reason: cut(q.Reason, 512), At: time.Now().UTC()}
+	p := bus.JobPause{V: 1, By: cut(cmp.Or(q.Actor, "an operator"), maxActor), Reason: cut(q.Reason, 512), At: time.Now().UTC()}
 	if _, err := e.pauses.Put(ctx, string(kind), p); err != nil {
 		return bus.JobPause{}, err
 	}

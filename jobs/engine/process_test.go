@@ -213,18 +213,11 @@ func TestAPausedWorkerCannotWrite(t *testing.T) {
 }
 
 // submitByHand stores a job as a submission does; a process of the tests takes it.
-func (r *rig) submitByHand(g bus.GuildID) {
+func (r *rig) submitByHand(g bus.GuildID) bus.Job {
 	r.t.Helper()
-	records, err := bus.OpenRecords(r.t.Context(), r.b, bus.AllJobs())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	now := time.Now().UTC()
-	j := bus.Job{V: 1, ID: bus.NewJobID(now), Kind: kindSole, Guild: g, Lane: "guild", Queue: bus.JobsLow, Sole: true, Args: args("x"), State: bus.JobPending, Generation: 1, Submitted: now, Changed: now}
-	if _, err := records.Create(r.t.Context(), bus.JobKey(g, j.ID), j); err != nil {
-		r.t.Fatal(err)
-	}
+	j := r.leave(bus.Job{Kind: kindSole, Guild: g, State: bus.JobPending})
 	if holder, err := bus.PlaceJob(r.t.Context(), r.b, j); err != nil || holder != nil {
 		r.t.Fatal(holder, err)
 	}
+	return j
 }

@@ -37,6 +37,7 @@ func (e *Engine) pull(ctx context.Context, queues []*queue) error {
 	work, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
 	var err error
+	pace := pace{poll: e.t.Poll}
 	for round := 0; ctx.Err() == nil; round++ {
 		select {
 		case slots <- struct{}{}:
@@ -73,23 +74,49 @@ func (e *Engine) pull(ctx context.Context, queues []*queue) error {
 		if err != nil {
 			e.log.Debug("a queue cannot be read; trying again", "err", err)
 			sleep(ctx, e.t.Poll)
-		} else if got == 0 {
-			e.idle(ctx)
+		} else if got > 0 {
+			pace.hinted()
+		} else if e.idle(ctx, pace.next()) {
+			pace.hinted()
 		}
 	}
 	e.drain(&runs, stop)
 	return err
 }
 
-// idle waits for a hint, or for the next look without one.
-func (e *Engine) idle(ctx context.Context) {
-	t := time.NewTimer(e.t.Poll)
+// soon is how long after looks that found nothing the next one follows a hint: the server tells a reader of an item a moment
+// after it has acknowledged it, so that the first look can come too early.
+var soon = [...]time.Duration{5 * time.Millisecond, 20 * time.Millisecond, 80 * time.Millisecond}
+
+// pace says when the queues are looked into next.
+type pace struct {
+	poll  time.Duration
+	looks int // that may follow the last hint soon
+}
+
+// hinted says that there may be something.
+func (p *pace) hinted() { p.looks = len(soon) }
+
+// next is how long to wait after a look that found nothing.
+func (p *pace) next() time.Duration {
+	if p.looks == 0 {
+		return p.poll
+	}
+	p.looks--
+	return min(p.poll, soon[len(soon)-1-p.looks])
+}
+
+// idle waits for a hint, and says whether one came before the next look was due.
+func (e *Engine) idle(ctx context.Context, next time.Duration) (hinted bool) {
+	t := time.NewTimer(next)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
 	case <-e.wake:
+		return true
 	case <-t.C:
 	}
+	return false
 }
 
 // drain lets the runs end, stops those that take longer, and waits for them.

@@ -170,3 +170,33 @@ func (r *rig) awaitState(j bus.Job, s bus.JobState) bus.Job {
 	r.t.Helper()
 	return r.await(j, string(s), func(j bus.Job) bool { return j.State == s })
 }
+
+// leave stores a record as a crash or another process leaves it, without an item.
+func (r *rig) leave(j bus.Job) bus.Job {
+	r.t.Helper()
+	records, err := bus.OpenRecords(r.t.Context(), r.b, bus.AllJobs())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	now := time.Now().UTC()
+	j.V, j.ID, j.Args, j.Generation, j.Submitted, j.Changed = 1, bus.NewJobID(now), args("x"), 1, now, now
+	j.Lane, j.Queue, j.Sole = string(j.Kind), bus.JobsMiddle, false
+	if j.Kind == kindSole {
+		j.Lane, j.Queue, j.Sole = "guild", bus.JobsLow, true
+	}
+	if _, err := records.Create(r.t.Context(), bus.JobKey(j.Guild, j.ID), j); err != nil {
+		r.t.Fatal(err)
+	}
+	return j
+}
+
+func receive[T any](t *testing.T, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(30 * time.Second):
+		t.Fatal("nothing came")
+		panic("unreachable")
+	}
+}

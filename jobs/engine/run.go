@@ -51,9 +51,7 @@ func (e *Engine) work(ctx context.Context, r *run) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.cancel = cancel
-	e.mu.Lock()
-	e.running[r.self.ID] = r
-	e.mu.Unlock()
+	e.begun(r)
 	gauge := e.m.running.WithLabelValues(string(r.kind.Name))
 	gauge.Inc()
 	begun := time.Now()
@@ -67,10 +65,24 @@ func (e *Engine) work(ctx context.Context, r *run) {
 	beat.Wait()
 	gauge.Dec()
 	e.m.took.WithLabelValues(string(r.kind.Name)).Observe(time.Since(begun).Seconds())
-	e.mu.Lock()
-	delete(e.running, r.self.ID)
-	e.mu.Unlock()
+	e.over(r)
 	e.hint()
+}
+
+// begun makes a run one that others can ask for.
+func (e *Engine) begun(r *run) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.running[r.self.ID] = r
+}
+
+// over ends that, unless a later attempt of this process has taken its place.
+func (e *Engine) over(r *run) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.running[r.self.ID] == r {
+		delete(e.running, r.self.ID)
+	}
 }
 
 // do loads what earlier attempts left and does the work.

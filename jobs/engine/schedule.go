@@ -116,7 +116,8 @@ func (e *Engine) scheduleDue(ctx context.Context, item bus.JobItem) error {
 	if err != nil {
 		return bus.Errorf(bus.CodeInvalid, "bad_schedule", "%w", err)
 	}
-	s.Next = spec.Next(time.Now())
+	// Behind the time that was due, also by a clock that is behind the server's: else it would be due at once again.
+	s.Next = spec.Next(later(time.Now(), s.Next))
 	if _, err := e.schedules.Update(ctx, key, s, rec.Revision); err != nil {
 		if bus.IsCode(err, bus.CodeConflict) {
 			return nil // set anew meanwhile, with a timer of its own
@@ -124,6 +125,13 @@ func (e *Engine) scheduleDue(ctx context.Context, item bus.JobItem) error {
 		return err
 	}
 	return e.setScheduleTimer(ctx, s)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // mendSchedules sets the timers of schedules that have none although their time has passed, as after a crash between
@@ -144,6 +152,7 @@ func (e *Engine) mendSchedules(ctx context.Context) {
 		}
 		if err := e.setScheduleTimer(ctx, s); err != nil {
 			e.log.Debug("the timer of a schedule cannot be set", "err", err)
+			continue
 		}
 		e.m.mended.WithLabelValues("schedule").Inc()
 	}

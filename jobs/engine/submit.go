@@ -28,6 +28,9 @@ const (
 	maxSecretLen = 1024
 )
 
+// maxActor bounds the name of who asks, in bytes.
+const maxActor = 256
+
 // Submit takes a job in: it is stored when Submit returns. See bus.Jobs.Submit.
 func (e *Engine) Submit(ctx context.Context, s bus.JobSubmit) (bus.Job, error) {
 	job, err := e.submit(ctx, s)
@@ -55,7 +58,12 @@ func (e *Engine) submit(ctx context.Context, s bus.JobSubmit) (bus.Job, error) {
 		}
 	}
 	if job.Sole && !s.Queued && job.State == bus.JobPending {
-		if err := e.laneFree(ctx, job); err != nil {
+		if err := e.laneFree(ctx, &job); err != nil {
+			return job, err
+		}
+	}
+	if s.Hold != "" {
+		if err := e.roomToHold(ctx, job.Guild); err != nil {
 			return job, err
 		}
 	}
@@ -71,6 +79,9 @@ func (e *Engine) submit(ctx context.Context, s bus.JobSubmit) (bus.Job, error) {
 	}
 	if job.State == bus.JobWaiting {
 		e.tellState(job)
+		if held(job) {
+			return job, nil // the sweeper ends it, in case nobody releases it
+		}
 		return job, bus.SetJobTimer(ctx, e.b, bus.TimerOfJob(job.Guild, job.ID), job.Wait.Until, itemOf(job))
 	}
 	return e.enter(ctx, s, job, rev)
@@ -100,9 +111,12 @@ func (e *Engine) draft(s bus.JobSubmit) (bus.Job, error) {
 		return bus.Job{}, err
 	}
 	now := time.Now().UTC()
-	job := bus.Job{V: 1, ID: bus.NewJobID(now), Kind: k.Name, Guild: s.Guild, By: s.By, Schedule: s.Schedule, Lane: k.Lane, Queue: k.Queue, Sole: k.Sole,
+	job := bus.Job{V: 1, ID: bus.NewJobID(now), Kind: k.Name, Guild: s.Guild, By: s.By, Actor: cut(s.Actor, maxActor), Schedule: s.Schedule, Lane: k.Lane, Queue: k.Queue, Sole: k.Sole,
 		Args: compact(s.Args), Secrets: slices.Sorted(maps.Keys(s.Secrets)), State: bus.JobPending, Generation: 1, Submitted: now, Changed: now}
-	if s.At.After(now) {
+	switch {
+	case s.Hold != "":
+		job.State, job.Wait = bus.JobWaiting, &bus.JobWait{Until: now.Add(e.t.Held), Why: cut("waits for "+s.Hold, maxLine), Held: true}
+	case s.At.After(now):
 		job.State, job.Wait = bus.JobWaiting, &bus.JobWait{Until: s.At.UTC(), Why: "it was asked for this time"}
 	}
 	return job, nil
@@ -139,29 +153,14 @@ func (e *Engine) once(ctx context.Context, s bus.JobSubmit, job *bus.Job) (was b
 	return was, err == nil, err
 }
 
-// laneFree refuses a job whose lane another one of its guild has.
-func (e *Engine) laneFree(ctx context.Context, job bus.Job) error {
-	d, there, err := bus.JobItemAt(ctx, e.b, job)
-	if err != nil || !there || d.Value.ID == job.ID {
-		return err
-	}
-	gone, err := e.orphan(ctx, d.Value)
-	if err != nil || gone {
-		return err // place removes it
-	}
-	return busy(d.Value.ID)
-}
-
-// busy is the refusal that names the job in the way.
-func busy(id string) error {
-	err := bus.Errorf(bus.CodeConflict, "guild_busy", "the job %s is under way for this server, and only one of its kind can be; no job was made; wait for it or cancel it", id)
-	err.Details = map[string]string{"job": id}
-	return err
-}
-
 // enter places a new job in its queue; if it cannot be, nothing of it is left, or it waits.
 func (e *Engine) enter(ctx context.Context, s bus.JobSubmit, job bus.Job, rev uint64) (bus.Job, error) {
-	holder, err := e.place(ctx, job)
+	key := bus.JobKey(job.Guild, job.ID)
+	job, rev, holder, err := e.place(ctx, job, rev)
+	if changed(err) {
+		// It stood without an item for so long that the sweeper has placed it.
+		return e.jobs.Get(ctx, job.Guild, job.ID)
+	}
 	if err != nil {
 		return job, err // the sweeper places it
 	}
@@ -173,38 +172,15 @@ func (e *Engine) enter(ctx context.Context, s bus.JobSubmit, job bus.Job, rev ui
 	if s.Queued {
 		return e.waitForLane(ctx, job, rev, holder)
 	}
-	if err := e.records.Delete(ctx, bus.JobKey(job.Guild, job.ID), rev); err != nil {
+	err = e.records.Delete(ctx, key, rev)
+	if changed(err) {
+		return e.jobs.Get(ctx, job.Guild, job.ID)
+	}
+	if err != nil {
 		return job, err
 	}
 	e.dropSeal(ctx, job)
-	return job, busy(holder)
-}
-
-// place puts a job's item into its queue; holder is the job that has its lane instead.
-func (e *Engine) place(ctx context.Context, job bus.Job) (holder string, err error) {
-	for try := 0; ; try++ {
-		d, err := bus.PlaceJob(ctx, e.b, job)
-		if bus.IsCode(err, bus.CodeUnavailable) && try < 3 && bus.AsError(err).Reason == "queue_refused" {
-			continue
-		}
-		if err != nil || d == nil {
-			return "", err
-		}
-		if d.Value.ID == job.ID && d.Value.Generation == job.Generation {
-			return "", nil
-		}
-		gone, err := e.orphan(ctx, d.Value)
-		if err != nil {
-			return "", err
-		}
-		if !gone || try == 3 {
-			return d.Value.ID, nil
-		}
-		if err := bus.RemoveJobItem(ctx, e.b, *d); err != nil {
-			return "", err
-		}
-		e.m.mended.WithLabelValues("orphan").Inc()
-	}
+	return job, e.busy(job.Kind, holder)
 }
 
 // waitForLane lets a job look again later whether its lane is free.

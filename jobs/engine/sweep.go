@@ -110,7 +110,7 @@ func (e *Engine) lookAt(job bus.Job, changed time.Time) time.Time {
 	case bus.JobPending, bus.JobRunning:
 		return changed.Add(e.t.Stale)
 	case bus.JobWaiting:
-		if job.Wait == nil {
+		if job.Wait == nil || job.Wait.Pause { // the end of a pause may have come between two looks at it
 			return changed.Add(e.t.Stale)
 		}
 		return job.Wait.Until.Add(e.t.Stale)
@@ -130,7 +130,14 @@ func (e *Engine) mend(ctx context.Context, key string, t *trace) error {
 	}
 	job := rec.Value
 	if job.State.Ended() {
-		return e.expire(ctx, job, rec.Revision)
+		return e.expireAt(ctx, job, rec.Revision)
+	}
+	if held(job) && time.Now().After(job.Wait.Until) {
+		return e.endHeld(ctx, job, rec.Revision)
+	}
+	if waits, err := e.waitsStill(ctx, job); err != nil || waits {
+		t.look = time.Now().Add(e.t.Stale)
+		return err
 	}
 	d, there, err := bus.JobItemAt(ctx, e.b, job)
 	if err != nil {
@@ -150,11 +157,43 @@ func (e *Engine) mend(ctx context.Context, key string, t *trace) error {
 	return err
 }
 
-// expire removes all that there is of a job, its record last, so that a crash in between is made good by the next look.
-func (e *Engine) expire(ctx context.Context, job bus.Job, rev uint64) error {
-	if job.Expires.IsZero() || time.Now().Before(job.Expires) {
+// waitsStill says whether a job that waits is left to what it waits for: the end of a pause, or a timer that the server holds.
+// The server's clock decides and not ours, which may be ahead of it.
+func (e *Engine) waitsStill(ctx context.Context, job bus.Job) (bool, error) {
+	if job.State != bus.JobWaiting || job.Wait == nil || job.Wait.InRun {
+		return false, nil
+	}
+	if job.Wait.Held {
+		return true, nil
+	}
+	if job.Wait.Pause {
+		_, paused := e.isPaused(job.Kind)
+		return paused, nil
+	}
+	timer, there, err := bus.JobTimerSet(ctx, e.b, bus.TimerOfJob(job.Guild, job.ID))
+	return there && timer.Generation == job.Generation, err
+}
+
+// expireAt removes a job whose time is over. Its record is written once more before, so that somebody who wants to retry it
+// at this moment sees that it is late instead of beginning anew without its notes.
+func (e *Engine) expireAt(ctx context.Context, job bus.Job, rev uint64) error {
+	if !expired(job) {
 		return nil
 	}
+	rev, err := e.records.Update(ctx, bus.JobKey(job.Guild, job.ID), job, rev)
+	if err != nil {
+		return err
+	}
+	return e.expire(ctx, job, rev)
+}
+
+// expired says whether a job and what is kept of it may be removed.
+func expired(job bus.Job) bool {
+	return job.State.Ended() && !job.Expires.IsZero() && !time.Now().Before(job.Expires)
+}
+
+// expire removes all that there is of a job, its record last, so that a crash in between is made good by the next look.
+func (e *Engine) expire(ctx context.Context, job bus.Job, rev uint64) error {
 	if _, err := e.files.DeleteUnder(ctx, job.Guild.String()+"/"+job.ID+"/"); err != nil {
 		return err
 	}

@@ -2,7 +2,8 @@
 // /ipc/execute_task with "Authorization: <client> <secret>" and {"args": {…}}.
 //
 // What comes in: those requests. What goes out: submissions of jobs, and answers in the form that the clients read, with
-// the status that is true: the earlier server answered 200 to everything. names.go turns old names into ours.
+// the status that is true: the earlier server answered 200 to everything. A task that is created without being executed is a
+// job that is held until execute_task; only the client that created a task can execute it. names.go turns old names into ours.
 package ipc
 
 import (
@@ -28,11 +29,12 @@ const (
 	stopTime    = 5 * time.Second
 )
 
-// Submit makes a job.
-type Submit func(context.Context, bus.JobSubmit) (bus.Job, error)
-
-// Find looks a job up by its id.
-type Find func(ctx context.Context, id string) (bus.Job, error)
+// Jobs is what the door does with jobs; *bus.Jobs is one, so that all its submissions are in the action log.
+type Jobs interface {
+	Submit(context.Context, bus.JobSubmit) (bus.Job, error)
+	Find(ctx context.Context, id string) (bus.Job, error)
+	Release(context.Context, bus.JobRequest) (bus.Job, error)
+}
 
 // Door is the HTTP server.
 type Door struct {
@@ -47,12 +49,12 @@ func New(addr string, secrets map[string]secret.Value, log *slog.Logger) *Door {
 }
 
 // Run serves until ctx ends; it calls serves with its address once it does.
-func (d *Door) Run(ctx context.Context, submit Submit, find Find, serves func(addr string)) error {
+func (d *Door) Run(ctx context.Context, jobs Jobs, serves func(addr string)) error {
 	l, err := net.Listen("tcp", d.addr)
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{Handler: d.Handler(submit, find), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+	srv := &http.Server{Handler: d.Handler(jobs), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: requestTime + 10*time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(d.log.Handler(), slog.LevelDebug)}
 	ended := make(chan error, 1)
@@ -75,12 +77,12 @@ func (d *Door) Run(ctx context.Context, submit Submit, find Find, serves func(ad
 }
 
 // Handler is the door without its listener.
-func (d *Door) Handler(submit Submit, find Find) http.Handler {
+func (d *Door) Handler(jobs Jobs) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /ipc/{name}", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), requestTime)
 		defer cancel()
-		answer, err := d.call(ctx, w, r, submit, find)
+		answer, err := d.call(ctx, w, r, jobs)
 		d.answer(w, answer, err)
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -95,7 +97,7 @@ func (d *Door) Handler(submit Submit, find Find) http.Handler {
 }
 
 // call carries a request out; nil as an answer means that there is nothing to say.
-func (d *Door) call(ctx context.Context, w http.ResponseWriter, r *http.Request, submit Submit, find Find) (any, error) {
+func (d *Door) call(ctx context.Context, w http.ResponseWriter, r *http.Request, jobs Jobs) (any, error) {
 	client, err := d.identify(r.Header.Get("Authorization"))
 	if err != nil {
 		return nil, err
@@ -118,9 +120,9 @@ func (d *Door) call(ctx context.Context, w http.ResponseWriter, r *http.Request,
 	}
 	switch r.PathValue("name") {
 	case "create_task":
-		return d.create(ctx, client, body.Args, submit)
+		return d.create(ctx, client, body.Args, jobs)
 	case "execute_task":
-		return nil, d.execute(ctx, body.Args, find)
+		return nil, d.execute(ctx, client, body.Args, jobs)
 	}
 	return nil, bus.Errorf(bus.CodeNotFound, "no_ipc", "IPC does not exist; nothing was done")
 }
@@ -158,9 +160,11 @@ type taskFor struct {
 	Type string `json:"target_type"`
 }
 
-// create makes a job. The earlier server could create without executing; here a job is worked on as soon as it exists,
-// and execute_task of an existing one changes nothing.
-func (d *Door) create(ctx context.Context, client string, args json.RawMessage, submit Submit) (any, error) {
+// actorOf is what a client is called in records and in the action log.
+func actorOf(client string) string { return "ipc client " + client }
+
+// create makes a job: one that is worked on at once, or one that is held until execute_task.
+func (d *Door) create(ctx context.Context, client string, args json.RawMessage, jobs Jobs) (any, error) {
 	var q struct {
 		Name    string          `json:"name"`
 		Data    json.RawMessage `json:"data"`
@@ -173,16 +177,20 @@ func (d *Door) create(ctx context.Context, client string, args json.RawMessage, 
 	if err != nil {
 		return nil, err
 	}
-	s.Actor = "ipc client " + client
-	job, err := submit(ctx, s)
+	s.Actor = actorOf(client)
+	if !q.Execute {
+		s.Hold = "execute_task"
+	}
+	job, err := jobs.Submit(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	return created{taskCreated{ID: job.ID, Info: taskInfo{Name: q.Name, For: taskFor{job.Guild.String(), "Server"}, Fields: job.Args, Valid: true}}}, nil
 }
 
-// execute checks that the task is there and what it is called. Fields beside it count for nothing: the task has its own.
-func (d *Door) execute(ctx context.Context, args json.RawMessage, find Find) error {
+// execute lets a task begin that its client has created to be executed later; one that was begun already is left as it is, so
+// that a client may repeat what it got no answer to. Fields beside the task count for nothing: the task has its own.
+func (d *Door) execute(ctx context.Context, client string, args json.RawMessage, jobs Jobs) error {
 	var q struct {
 		Name string `json:"name"`
 		ID   string `json:"task_id"`
@@ -190,14 +198,18 @@ func (d *Door) execute(ctx context.Context, args json.RawMessage, find Find) err
 	if err := json.Unmarshal(args, &q); err != nil {
 		return bus.Errorf(bus.CodeInvalid, "bad_args", "the args cannot be read; nothing was executed")
 	}
-	job, err := find(ctx, q.ID)
+	job, err := jobs.Find(ctx, q.ID)
 	if err != nil {
 		return err
+	}
+	if job.Actor != actorOf(client) {
+		return bus.Errorf(bus.CodeDenied, "other_client", "the task %s was not created by the client %s; nothing was executed", job.ID, client)
 	}
 	if kindOf(q.Name) != job.Kind {
 		return bus.Errorf(bus.CodeInvalid, "other_task", "the task %s is none of the name %.64q; nothing was executed", job.ID, q.Name)
 	}
-	return nil
+	_, err = jobs.Release(ctx, bus.JobRequest{Actor: actorOf(client), Target: job.ID, Guild: job.Guild, Reason: "execute_task"})
+	return err
 }
 
 // answer writes the status that is true, then the body.
@@ -205,6 +217,9 @@ func (d *Door) answer(w http.ResponseWriter, v any, err error) {
 	if err != nil {
 		e := bus.AsError(err)
 		text := e.Message
+		if e.Code == bus.CodeUnavailable && text == "" {
+			text = "the jobs do not answer now; whether anything was done is not known: look before you ask again"
+		}
 		if e.Code == bus.CodeInternal || text == "" {
 			d.log.Error("a request at the door of jobs failed", "err", err)
 			text = "the request failed inside; the log of jobs has the cause"

@@ -15,32 +15,52 @@ import (
 	"splashtail/internal/secret"
 )
 
+// rig is a door and, behind it, the jobs of a test.
 type rig struct {
-	url  string
-	mu   sync.Mutex
-	got  []bus.JobSubmit
-	fail error
+	url      string
+	mu       sync.Mutex
+	got      []bus.JobSubmit
+	released []bus.JobRequest
+	fail     error
 }
 
-const theID = "01KB5Z8M3V7Q4W9XJ2N6C0RTYA"
+// The tasks that are there: one that was created by the client bot, one that a member of a server asked for.
+const (
+	theID   = "01KB5Z8M3V7Q4W9XJ2N6C0RTYA"
+	otherID = "01KB5Z8M3V7Q4W9XJ2N6C0RTYB"
+)
 
 func newRig(t *testing.T) *rig {
 	r := &rig{}
 	d := New("", map[string]secret.Value{"bot": secret.New("bot-secret-0123456789"), "api": secret.New("api-secret-0123456789")}, slog.New(slog.DiscardHandler))
-	srv := httptest.NewServer(d.Handler(func(_ context.Context, s bus.JobSubmit) (bus.Job, error) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.got = append(r.got, s)
-		return bus.Job{ID: theID, Kind: s.Kind, Guild: s.Guild, Args: s.Args}, r.fail
-	}, func(_ context.Context, id string) (bus.Job, error) {
-		if id != theID {
-			return bus.Job{}, bus.Errorf(bus.CodeNotFound, "no_job", "none")
-		}
-		return bus.Job{ID: theID, Kind: bus.JobBackupCreate}, nil
-	}))
+	srv := httptest.NewServer(d.Handler(r))
 	t.Cleanup(srv.Close)
 	r.url = srv.URL
 	return r
+}
+
+func (r *rig) Submit(_ context.Context, s bus.JobSubmit) (bus.Job, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.got = append(r.got, s)
+	return bus.Job{ID: theID, Kind: s.Kind, Guild: s.Guild, Args: s.Args}, r.fail
+}
+
+func (r *rig) Find(_ context.Context, id string) (bus.Job, error) {
+	switch id {
+	case theID:
+		return bus.Job{ID: theID, Kind: bus.JobBackupCreate, Guild: 5, Actor: "ipc client bot"}, nil
+	case otherID:
+		return bus.Job{ID: otherID, Kind: bus.JobBackupCreate, Guild: 5, By: 7}, nil
+	}
+	return bus.Job{}, bus.Errorf(bus.CodeNotFound, "no_job", "none")
+}
+
+func (r *rig) Release(_ context.Context, q bus.JobRequest) (bus.Job, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.released = append(r.released, q)
+	return bus.Job{}, r.fail
 }
 
 func (r *rig) post(t *testing.T, method, path, auth, body string) (int, string) {
@@ -85,15 +105,38 @@ func TestAnEarlierClientCreatesAndExecutes(t *testing.T) {
 	if s.Kind != bus.JobBackupCreate || s.Guild != 5 || string(s.Args) != `{"messages":10}` || s.Secrets["password"] != "hunter2222" || s.Actor != "ipc client bot" {
 		t.Errorf("submitted: %+v %s", s, s.Args)
 	}
-	// J5: fields beside the id count for nothing.
-	if status, body := r.post(t, "POST", "/ipc/execute_task", good, `{"args":{"name":"guild_create_backup","task_id":"`+theID+`","ServerID":"6"}}`); status != 204 || body != "" || len(r.got) != 1 {
-		t.Errorf("execute: %d %s", status, body)
+	if s.Hold != "" {
+		t.Errorf("a task that is to be executed is held: %+v", s)
+	}
+}
+
+// A task that is created without being executed is held, and execute_task lets it begin: as the task that it is, for the
+// client that created it. J5: fields beside the id count for nothing.
+func TestATaskIsExecutedLater(t *testing.T) {
+	r := newRig(t)
+	for _, execute := range []string{``, `,"execute":false`} {
+		if status, body := r.post(t, "POST", "/ipc/create_task", good, `{"args":{"name":"guild_create_backup","data":{"ServerID":"5","Options":{"Encrypt":"hunter2222"}}`+execute+`}}`); status != 200 || !strings.Contains(body, theID) {
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	for _, s := range r.got {
+		if s.Hold != "execute_task" || s.Secrets["password"] != "hunter2222" {
+			t.Errorf("submitted: %+v", s)
+		}
+	}
+	status, body := r.post(t, "POST", "/ipc/execute_task", good, `{"args":{"name":"guild_create_backup","task_id":"`+theID+`","ServerID":"6"}}`)
+	if want := (bus.JobRequest{Actor: "ipc client bot", Target: theID, Guild: 5, Reason: "execute_task"}); status != 204 || body != "" || len(r.released) != 1 || r.released[0] != want {
+		t.Errorf("execute: %d %s, released %+v", status, body, r.released)
+	}
+	if len(r.got) != 2 {
+		t.Errorf("execute_task made a job: %+v", r.got)
 	}
 }
 
 // Acceptance check 24, J3, J6: errors have their true status and a stable code.
 func TestErrorsHaveTheirTrueStatus(t *testing.T) {
 	const create = `{"args":{"name":"message_prune","data":{"ServerID":"5"}}}`
+	const execute = `{"args":{"name":"guild_create_backup","task_id":"` + theID + `"}}`
 	for name, c := range map[string]struct {
 		method, path, auth, body string
 		fail                     error
@@ -113,6 +156,13 @@ func TestErrorsHaveTheirTrueStatus(t *testing.T) {
 		"a field too many":  {"POST", "/ipc/create_task", good, `{"args":{"name":"x","data":{"ServerID":"5","Nope":1}}}`, nil, 400, "bad_data"},
 		"a body too large":  {"POST", "/ipc/create_task", good, `{"args":"` + strings.Repeat("x", maxBody) + `"}`, nil, 413, "too_large"},
 		"another task":      {"POST", "/ipc/execute_task", good, `{"args":{"name":"message_prune","task_id":"` + theID + `"}}`, nil, 400, "other_task"},
+		"another's task":    {"POST", "/ipc/execute_task", "api api-secret-0123456789", execute, nil, 403, "other_client"},
+		"nobody's task":     {"POST", "/ipc/execute_task", good, strings.Replace(execute, theID, otherID, 1), nil, 403, "other_client"},
+		"an ended task":     {"POST", "/ipc/execute_task", good, execute, bus.Errorf(bus.CodeConflict, "ended", "m"), 409, "ended"},
+		"a lane in use":     {"POST", "/ipc/execute_task", good, execute, &bus.Error{Code: bus.CodeConflict, Reason: "guild_busy", Message: "m"}, 409, "guild_busy"},
+		"too many held":     {"POST", "/ipc/create_task", good, create, bus.Errorf(bus.CodeLimited, "too_many_held", "m"), 429, "too_many_held"},
+		"nobody answers":    {"POST", "/ipc/execute_task", good, execute, &bus.Error{Code: bus.CodeUnavailable, Reason: "timeout"}, 503, "timeout"},
+		"two passwords":     {"POST", "/ipc/create_task", good, `{"args":{"name":"x","data":{"ServerID":"5","Options":{"Encrypt":"a","Decrypt":"b"}}}}`, nil, 400, "bad_data"},
 		"no task":           {"POST", "/ipc/execute_task", good, `{"args":{"name":"message_prune","task_id":"x"}}`, nil, 404, "no_job"},
 		"busy":              {"POST", "/ipc/create_task", good, create, &bus.Error{Code: bus.CodeConflict, Reason: "guild_busy", Message: "m", Details: map[string]string{"job": theID}}, 409, "guild_busy"},
 		"denied":            {"POST", "/ipc/create_task", good, create, bus.Errorf(bus.CodeDenied, "other_guild", "m"), 403, "other_guild"},

@@ -71,6 +71,9 @@ func submission(name string, data json.RawMessage) (bus.JobSubmit, error) {
 		if json.Unmarshal(v, &text) != nil {
 			return bad(clip(field) + " is no text")
 		}
+		if text != "" && s.Secrets != nil && s.Secrets["password"] != text {
+			return bad("Options has two different passwords")
+		}
 		if text != "" {
 			s.Secrets = bus.JobSecrets{"password": text}
 		}
