@@ -22,6 +22,10 @@ const (
 // next one is answered with CodeLimited.
 const maxServing = 256
 
+func errBusy() *Error {
+	return &Error{Code: CodeLimited, Reason: "busy", Message: "too many requests at once; nothing was done; try again"}
+}
+
 // Do asks q of whoever serves c and returns the answer. Errors: the *Error of the
 // answerer; CodeUnavailable with ReasonNoResponder, at once, when nobody serves c;
 // CodeUnavailable with reason timeout when ctx (5 s if it has no deadline) ended
@@ -56,7 +60,7 @@ func Serve[Q, R any](ctx context.Context, b *Bus, c Call[Q, R], h func(context.C
 		select {
 		case slots <- struct{}{}:
 		default:
-			b.respond(m, nil, &Error{Code: CodeLimited, Reason: "busy", Message: "too many requests at once; nothing was done; try again"})
+			b.respond(m, nil, errBusy())
 			return
 		}
 		go func() {

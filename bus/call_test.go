@@ -9,6 +9,8 @@ import (
 
 	"splashtail/bus"
 	"splashtail/bus/bustest"
+
+	"golang.org/x/sync/errgroup"
 )
 
 func TestCall(t *testing.T) {
@@ -106,6 +108,49 @@ func TestServiceAnswersStatusAndRecordsVerbs(t *testing.T) {
 	}
 	if err := svc.Stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAVerbIsNotFlooded: as many are worked on at once as of any other call, and the next one is told so at once.
+func TestAVerbIsNotFlooded(t *testing.T) {
+	b := bustest.New(t)
+	svc, err := bus.NewService(b, bus.ServiceInfo{Component: "broker", Instance: "i1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const most = 256
+	begun, goOn := make(chan struct{}, most), make(chan struct{})
+	err = svc.Verb("wait", "Waits", func(context.Context, bus.VerbRequest) (any, error) {
+		begun <- struct{}{}
+		<-goOn
+		return struct{}{}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	wait := bus.VerbCall("broker", "wait")
+	var asking errgroup.Group
+	for range most {
+		asking.Go(func() error {
+			_, err := bus.Do(ctx, b, wait, bus.VerbRequest{})
+			return err
+		})
+	}
+	for range most {
+		select {
+		case <-begun:
+		case <-ctx.Done():
+			t.Fatal("not all of them were begun")
+		}
+	}
+	if _, err := bus.Do(ctx, b, wait, bus.VerbRequest{}); !bus.IsCode(err, bus.CodeLimited) {
+		t.Errorf("one more: %v", err)
+	}
+	close(goOn)
+	if err := asking.Wait(); err != nil {
+		t.Errorf("those that were taken: %v", err)
 	}
 }
 

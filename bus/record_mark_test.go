@@ -3,7 +3,6 @@ package bus_test
 import (
 	"testing"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"splashtail/bus"
@@ -35,15 +34,7 @@ func TestMarksOfRemovedRecordsEnd(t *testing.T) {
 	if err := voice.Delete(t.Context(), "1.2", rev); err != nil {
 		t.Fatal(err)
 	}
-	nc, err := nats.Connect(b.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := raw(t, b)
 	for stream, subject := range map[string]string{"KV_LEASES": "$KV.LEASES.owner.7F3A09C2", "KV_VOICE": "$KV.VOICE.1.2"} {
 		s, err := js.Stream(t.Context(), stream)
 		if err != nil {

@@ -57,6 +57,7 @@ func NewService(b *Bus, info ServiceInfo) (*Service, error) {
 		return json.Marshal(st)
 	})
 	if err != nil {
+		_ = svc.Stop() // the error of adding is the one to tell
 		return nil, err
 	}
 	return s, nil
@@ -125,21 +126,21 @@ func everyInstance() micro.EndpointOpt { return micro.WithEndpointQueueGroupDisa
 
 func (s *Service) add(name, does string, whose micro.EndpointOpt, h func(context.Context, *nats.Msg) ([]byte, error)) error {
 	subject := join(rootControl, s.component, name)
+	slots := make(chan struct{}, maxServing)
 	err := s.svc.AddEndpoint(name, micro.HandlerFunc(func(r micro.Request) {
+		select {
+		case slots <- struct{}{}:
+		default:
+			s.respond(r, subject, nil, errBusy())
+			return
+		}
 		// micro calls on the subscription's goroutine; a slow verb must not hold the next.
 		go func() {
+			defer func() { <-slots }()
 			ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 			defer cancel()
 			answer, err := h(ctx, &nats.Msg{Subject: subject, Data: r.Data()})
-			if err != nil {
-				e := AsError(err)
-				err = r.Error(string(e.Code), errorHeader(e).Get(micro.ErrorHeader), nil, micro.WithHeaders(micro.Headers(errorHeader(e))))
-			} else {
-				err = r.Respond(answer)
-			}
-			if err != nil {
-				s.b.log.Debug("an answer could not be sent", "subject", subject, "err", err)
-			}
+			s.respond(r, subject, answer, err)
 		}()
 	}), whose, micro.WithEndpointSubject(subject),
 		micro.WithEndpointMetadata(map[string]string{"does": does}))
@@ -150,5 +151,18 @@ func (s *Service) add(name, does string, whose micro.EndpointOpt, h func(context
 	return s.b.nc.FlushTimeout(callTimeout)
 }
 
-// Stop ends the service; requests under way are answered.
+func (s *Service) respond(r micro.Request, subject string, answer []byte, err error) {
+	if err != nil {
+		e := AsError(err)
+		err = r.Error(string(e.Code), errorHeader(e).Get(micro.ErrorHeader), nil, micro.WithHeaders(micro.Headers(errorHeader(e))))
+	} else {
+		err = r.Respond(answer)
+	}
+	if err != nil {
+		s.b.log.Debug("an answer could not be sent", "subject", subject, "err", err)
+	}
+}
+
+// Stop ends the service: it takes no more requests. Those under way are answered as long as
+// the connection stands; nothing waits for them.
 func (s *Service) Stop() error { return s.svc.Stop() }

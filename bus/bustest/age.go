@@ -3,7 +3,6 @@ package bustest
 import (
 	"testing"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"splashtail/bus"
@@ -13,15 +12,7 @@ import (
 // with what is older than an hour.
 func AgeDispatches(t testing.TB, b *bus.Bus, before uint64) {
 	t.Helper()
-	nc, err := nats.Connect(b.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := raw(t, b)
 	s, err := js.Stream(t.Context(), "DISPATCH")
 	if err == nil {
 		err = s.Purge(t.Context(), jetstream.WithPurgeSequence(before))

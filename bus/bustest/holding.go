@@ -5,7 +5,6 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"splashtail/bus"
@@ -15,15 +14,7 @@ import (
 // looked for everywhere. seen is how many messages were looked at.
 func Holding(t testing.TB, b *bus.Bus, text string) (streams []string, seen int) {
 	t.Helper()
-	nc, err := nats.Connect(b.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := raw(t, b)
 	names := js.StreamNames(t.Context())
 	for name := range names.Name() {
 		s, err := js.Stream(t.Context(), name)
