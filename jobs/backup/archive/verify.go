@@ -115,15 +115,8 @@ func (v *verifier) compare() error {
 	if v.files > 0 {
 		v.Counts["files"] = v.files
 	}
-	for name := range maps.Keys(v.Counts) {
-		if v.Manifest.Counts[name] != v.Counts[name] {
-			return damaged("its manifest says %d %s, and there are %d", v.Manifest.Counts[name], name, v.Counts[name])
-		}
-	}
-	for name, n := range v.Manifest.Counts {
-		if _, ok := v.Counts[name]; !ok && n != 0 {
-			return damaged("its manifest says %d %.40s, and there are none", n, name)
-		}
+	if err := compareCounts(v.Manifest.Counts, v.Counts); err != nil {
+		return err
 	}
 	for _, key := range FilesOf(&v.Snapshot) {
 		if err := v.name(key); err != nil {
@@ -138,6 +131,21 @@ func (v *verifier) compare() error {
 	}
 	if slices.Sort(gone); len(gone) > 0 {
 		return damaged("%d files that it names are not in it (%s)", len(gone), strings.Join(gone[:min(3, len(gone))], ", "))
+	}
+	return nil
+}
+
+// compareCounts holds what a manifest says against what was counted.
+func compareCounts(said, counted map[string]int) error {
+	for _, name := range slices.Sorted(maps.Keys(counted)) {
+		if said[name] != counted[name] {
+			return damaged("its manifest says %d %s, and there are %d", said[name], name, counted[name])
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(said)) {
+		if _, ok := counted[name]; !ok && said[name] != 0 {
+			return damaged("its manifest says %d %.40s, and there are none", said[name], name)
+		}
 	}
 	return nil
 }
