@@ -32,6 +32,8 @@ type place struct {
 	readies  *bus.Records[bus.ShardReady]
 	kick     chan struct{}
 
+	saving sync.Mutex // held while the place is written: of two writes at once one would fail
+
 	mu       sync.Mutex
 	now      bus.UpstreamSession // Session is empty until one is known
 	ready    *bus.ShardReady     // not stored yet
@@ -129,6 +131,8 @@ func (p *place) run(ctx context.Context) error {
 // save stores the place if it moved. READY is stored first: who finds the session finds
 // what it began with.
 func (p *place) save(ctx context.Context) error {
+	p.saving.Lock()
+	defer p.saving.Unlock()
 	p.mu.Lock()
 	now, ready, revision := p.now, p.ready, p.revision
 	due := p.unsaved > 0 || now.At.Sub(p.savedAt) > aliveEvery
