@@ -2,7 +2,7 @@
 // of jobs.
 //
 // What comes in: a text and the name of its record. What goes out: bytes that open with the same key and for the same
-// record only. The key comes from a setting, or from a file that is made once. There is no other file.
+// record only. The key comes from a setting, or from a file that is made once; token.go derives one from a bot's token.
 package seal
 
 import (
@@ -110,10 +110,22 @@ func makeSealKey(dir, path string) ([]byte, error) {
 	if errors.Is(err, fs.ErrExist) {
 		return sealKeyFile(dir)
 	}
+	if err == nil {
+		err = syncDir(dir)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the key that seals secrets cannot be written; nothing was started: %w", err)
 	}
 	return raw, nil
+}
+
+// syncDir makes a new name in a directory survive a loss of power: without the key, what it has sealed is lost.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // Close encrypts a text for the record with that key.

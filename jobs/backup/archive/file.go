@@ -41,8 +41,6 @@ func (w *Writer) File(r io.Reader, most int64) (model.FileKey, int64, error) {
 	if err := w.flush(); err != nil {
 		return "", src.n, err
 	}
-	var e entry
-	var body io.Reader
 	if len(head) <= memoryFile {
 		if int64(len(head)) > most {
 			return "", src.n, beyond("a file has more than %d bytes", most)
@@ -60,8 +58,8 @@ func (w *Writer) File(r io.Reader, most int64) (model.FileKey, int64, error) {
 		return "", src.n, beyond("a file has more than %d bytes", most)
 	}
 	key := fileKey(h.Sum(nil))
-	e = entry{codec: zstdCodec, name: filesName + string(key), stored: spooled.size, raw: src.n}
-	body = spooled
+	e := entry{codec: zstdCodec, name: filesName + string(key), stored: spooled.size, raw: src.n}
+	var body io.Reader = spooled
 	if e.stored >= e.raw || e.raw/e.stored >= w.l.Ratio/2 {
 		dec, err := newDecoder(spooled)
 		if err != nil {

@@ -35,7 +35,7 @@ func (w *Writer) add(name string, line []byte) error {
 	return nil
 }
 
-// flush makes a section of the lines that wait.
+// flush makes a section of the lines that wait. They were taken already, so that an archive without them is none.
 func (w *Writer) flush() error {
 	if w.open.lines.Len() == 0 {
 		return w.err
@@ -43,6 +43,9 @@ func (w *Writer) flush() error {
 	raw := w.open.lines.Bytes()
 	e, stored := w.pack(w.open.name, raw)
 	err := w.put(e, bytes.NewReader(stored))
+	if w.err == nil {
+		w.err = err
+	}
 	w.open.lines.Reset()
 	return err
 }

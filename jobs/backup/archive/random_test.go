@@ -172,6 +172,20 @@ func TestFailedFileLeavesTheArchive(t *testing.T) {
 	check(t, err)
 }
 
+// TestLostLinesLoseTheArchive: when messages that were taken find no room, what is written later cannot make up for it.
+func TestLostLinesLoseTheArchive(t *testing.T) {
+	w, err := archive.NewWriter(io.Discard, archive.Options{Limits: archive.Limits{Total: 2000}})
+	check(t, err)
+	check(t, w.Message("20", model.Message{ID: "1", Content: string(make([]byte, 300))})) // six bytes of JSON each
+	check(t, w.Message("21", model.Message{ID: "1", Content: string(make([]byte, 300))}))
+	if err := w.Message("22", model.Message{ID: "1"}); !errors.Is(err, archive.ErrLimit) {
+		t.Errorf("the messages of 21 do not fit: %v", err)
+	}
+	if err := w.Finish(model.Manifest{}); !errors.Is(err, archive.ErrLimit) {
+		t.Errorf("an archive that lost messages was finished: %v", err)
+	}
+}
+
 type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
