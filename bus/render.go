@@ -29,6 +29,7 @@ func (p Plan) Markdown() string {
 	fmt.Fprintf(&w, "| `%s.<component>.status` | every instance of the component | how it is, with its own figures |\n", rootControl)
 	fmt.Fprintf(&w, "| `%s.<code>` | the broker that owns a ready capture client for the code | change one member's voice state through the client's own bot |\n", rootModify)
 	fmt.Fprintf(&w, "| `%s.send.<shards>.<shard>` | the gatewayproxy that holds the shard | send a bot's command to Discord's gateway |\n", rootGateway)
+	fmt.Fprintf(&w, "| `%s.proof.<shards>.<shard>` | the gatewayproxy that holds the shard | prove that everything is stored that Discord has sent until now |\n", rootGateway)
 	fmt.Fprintf(&w, "| `%s.shard.<shards>.<shard>` | the gatewayproxy that holds the shard | restart, release or begin the shard's session anew |\n", rootGateway)
 	fmt.Fprintf(&w, "| `%s.jobs.<verb>` | one instance of jobs | submit, cancel, retry, pause, resume, list and show jobs |\n", rootControl)
 	return w.String()

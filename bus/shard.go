@@ -108,6 +108,21 @@ func ShardCall(shards, shard int) Call[ShardOrder, json.RawMessage] {
 	return Call[ShardOrder, json.RawMessage]{join(rootGateway, "shard", UpstreamKey(shards, shard))}
 }
 
+// ShardProof answers ShardProofCall.
+type ShardProof struct {
+	V int `json:"v"`
+	// Stopped says why nothing can be proven: Discord refuses the shard for good, and sends it nothing.
+	Stopped string `json:"stopped,omitempty"`
+}
+
+// ShardProofCall asks the process that holds a shard to prove that the stream has everything
+// that Discord sent the shard's session before the call: gateway.proof.<shards>.<shard>. The
+// answer comes when it has. CodeUnavailable: within 30 s, or on the connection of now, it
+// could not be proven; nothing was changed, and a later call may succeed.
+func ShardProofCall(shards, shard int) Call[struct{}, ShardProof] {
+	return Call[struct{}, ShardProof]{join(rootGateway, "proof", UpstreamKey(shards, shard))}
+}
+
 // Last gives the newest stored message that f matches; CodeNotFound when there is none.
 // f has one pattern.
 func Last[T any](ctx context.Context, b *Bus, f Filter[T]) (Delivery[T], error) {

@@ -14,13 +14,18 @@ import (
 // This file changes the number of shards while events flow:
 //
 //  1. Scouts begin the new sessions beside the old ones and follow what those store.
-//  2. The plan says that a number is about to take over, and every process leaves its old
+//  2. When every new session has shown its guilds, the old ones prove that everything is
+//     stored that Discord sent them before (proof.go, catchup.go). What a new session has
+//     not had, because it came before the guild was shown, is in the stream then; of all
+//     that comes later the new session has a copy.
+//  3. The plan says that a number is about to take over, and every process leaves its old
 //     sessions; their leases, in our hands, say that it has.
-//  3. The scouts read to the end of the stream, so that it is known which events of each
-//     new session are in it. That is written down, and then the plan is changed: one
-//     write, before which everything can be taken back, and behind which everything goes
-//     on, whoever dies.
-//  4. The new shards resume the scouts' sessions like any others, see enter in plan.go.
+//  4. The scouts read to the end of the stream, and the new sessions prove that they have
+//     had what Discord sent until now, so that it is known which events of each new
+//     session are stored. That is written down, and then the plan is changed: one write,
+//     before which everything can be taken back, and behind which everything goes on,
+//     whoever dies.
+//  5. The new shards resume the scouts' sessions like any others, see enter in plan.go.
 
 // showTimeout is how long Discord may take to show all guilds.
 const showTimeout = 2 * time.Minute
@@ -31,6 +36,8 @@ type change struct {
 	from, to int
 	scouts   []*scout
 	shards   []*shard // of the scouts
+	begun    []string // the scouts' sessions that the proofs hold for
+	refused  []int    // old shards that Discord refuses, so that they can prove nothing
 
 	mu      sync.Mutex
 	seen    uint64 // place in the stream up to where the scouts know it
@@ -79,26 +86,6 @@ func (c *change) run(ctx context.Context) error {
 		return err
 	}
 	return c.turn(ctx, left)
-}
-
-// catchUpTimeout is how long the old sessions may be behind the beginning of the new ones.
-const catchUpTimeout = 30 * time.Second
-
-// caughtUp waits until the old sessions have stored an event that the new ones have, in every guild in which those have
-// any: what lies between an old session's place and the beginning of the new one comes from nobody else.
-func (c *change) caughtUp(ctx context.Context) error {
-	behind := 0
-	ok, err := c.await(ctx, catchUpTimeout, func() (bool, error) {
-		behind = 0
-		for _, sc := range c.scouts {
-			behind += sc.behind()
-		}
-		return behind == 0, nil
-	})
-	if err == nil && !ok {
-		err = fmt.Errorf("the old sessions are behind the new ones in %d servers", behind)
-	}
-	return err
 }
 
 // follow shows the scouts what the old sessions store.

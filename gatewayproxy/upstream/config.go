@@ -34,6 +34,11 @@ type Config struct {
 	// ResumeWithin is how long a shard may take to be live again in a rolling restart; 0:
 	// 1 min.
 	ResumeWithin time.Duration
+	// ProveWithin is how long each session may take, before the number of shards changes, to
+	// prove that everything is stored that Discord sent it until then; 0: 2 min. A
+	// connection that is dead is noticed after one and a half heartbeats, a minute, and
+	// resumed.
+	ProveWithin time.Duration
 	// IdentifyGap is how long a bucket of max_concurrency rests after an IDENTIFY; 0:
 	// 5.5 s, Discord's 5 s and some slack.
 	IdentifyGap time.Duration
@@ -69,6 +74,9 @@ func (cfg *Config) fill() {
 	}
 	if cfg.ResumeWithin == 0 {
 		cfg.ResumeWithin = time.Minute
+	}
+	if cfg.ProveWithin == 0 {
+		cfg.ProveWithin = 2 * time.Minute
 	}
 	if cfg.IdentifyGap == 0 {
 		cfg.IdentifyGap = identifyGap

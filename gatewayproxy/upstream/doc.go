@@ -8,7 +8,8 @@
 //
 // Read in this order: upstream.go and count.go (which shards, and by whom), keeper.go (the
 // right to a shard), shard.go (one session over its connections), judge.go (what follows
-// the end of a connection, pure), link.go (one connection), publish.go (to the stream and
-// the place in it), identify.go (the right and the budget to begin a session), wire.go,
-// frame.go. Another number of shards: change.go, scout.go, takeover.go and plan.go.
+// the end of a connection, pure), connect.go, handshake.go and link.go (one connection),
+// publish.go (to the stream and the place in it), identify.go (the right and the budget to
+// begin a session), wire.go, frame.go. Another number of shards: change.go, scout.go,
+// proof.go, catchup.go, takeover.go and plan.go.
 package upstream

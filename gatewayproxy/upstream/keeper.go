@@ -94,7 +94,12 @@ func (s *shard) serve(ctx context.Context) (stop func()) {
 		s.log.Warn("bots cannot send commands through the shard", "err", err)
 		sends = func() {}
 	}
-	return func() { orders(); sends() }
+	proofs, err := bus.Serve(ctx, s.u.b, bus.ShardProofCall(shards, s.number), s.answerProof)
+	if err != nil {
+		s.log.Warn("the number of shards cannot be changed while this process holds the shard", "err", err)
+		proofs = func() {}
+	}
+	return func() { orders(); sends(); proofs() }
 }
 
 // forward sends a bot's command to Discord.

@@ -32,7 +32,7 @@ type publisher struct {
 	skips  string
 }
 
-// underway is an event on its way, or a question.
+// underway is an event on its way, or one of two questions.
 type underway struct {
 	write   *bus.Write // nil: there was nothing to store
 	seq     int64
@@ -40,6 +40,7 @@ type underway struct {
 	ready   json.RawMessage
 	at      time.Time     // when its frame came
 	settled chan struct{} // of a question: closed when everything before is settled
+	stored  chan<- error  // of another one: whether everything before is stored
 }
 
 func newPublisher(u *Upstream, p *place, shard int, log *slog.Logger) *publisher {
@@ -113,6 +114,12 @@ func (p *publisher) settle(ctx context.Context) error {
 	}
 }
 
+// confirm has done told, which has room for it, whether everything is stored that was
+// published. Unlike settle it may be asked while events come. Its error is ctx's.
+func (p *publisher) confirm(ctx context.Context, done chan<- error) error {
+	return p.push(ctx, underway{stored: done})
+}
+
 // run takes the acknowledgements in order until ctx ends. After a refusal the place
 // stays before that event whatever comes behind it, until the next question.
 func (p *publisher) run(ctx context.Context) {
@@ -131,6 +138,14 @@ func (p *publisher) run(ctx context.Context) {
 			default:
 			}
 			close(u.settled)
+			continue
+		}
+		if u.stored != nil {
+			var err error
+			if halted {
+				err = notProven("the stream did not take an event, and Discord is asked for it again")
+			}
+			u.stored <- err
 			continue
 		}
 		stored, err := p.await(ctx, u)

@@ -12,17 +12,27 @@ import (
 // pulse is due at every heartbeat: it notices a gateway that is dead, and beats.
 func (l *link) pulse(ctx context.Context, now time.Time) (end, bool) {
 	l.beat.Reset(l.interval)
-	switch {
-	case now.Sub(l.lastFrame) >= 2*l.interval, !l.beatSent.IsZero() && l.lastFrame.Before(l.beatSent):
-		return end{cause: causeSilent}, true
-	case !l.beatSent.IsZero():
-		return end{cause: causeZombie}, true
+	if cause, dead := l.dead(now); dead {
+		return end{cause: cause}, true
 	}
 	// A heartbeat in the middle of a RESUME once broke sessions on Discord's side.
 	if l.liveSince.IsZero() && now.Sub(l.opened) < l.interval {
 		return end{}, false
 	}
 	return l.heartbeat(ctx)
+}
+
+// dead says whether a gateway that is due for a pulse is dead, and how.
+func (l *link) dead(now time.Time) (cause, bool) {
+	// A heartbeat between two pulses, which somebody asked for, has still time.
+	open := !l.beatSent.IsZero() && now.Sub(l.beatSent) >= l.interval/2
+	switch {
+	case now.Sub(l.lastFrame) >= 2*l.interval, open && l.lastFrame.Before(l.beatSent):
+		return causeSilent, true
+	case open:
+		return causeZombie, true
+	}
+	return 0, false
 }
 
 // heartbeat tells the newest sequence that came.
@@ -34,6 +44,7 @@ func (l *link) heartbeat(ctx context.Context) (end, bool) {
 	if err := l.send(ctx, gateway.OpHeartbeat, d); err != nil {
 		return end{cause: causeClosed, err: err}, true
 	}
+	l.beats++
 	if l.beatSent.IsZero() {
 		l.beatSent = time.Now()
 	}

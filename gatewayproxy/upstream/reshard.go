@@ -55,8 +55,9 @@ func (u *Upstream) Reshard(ctx context.Context, to int, asked bus.VerbRequest) (
 	u.changing.Go(func() {
 		ctx, cancel := lease.Context(u.work)
 		defer cancel()
-		err := u.newChange(from, to).run(ctx)
-		outcome := fmt.Sprintf("done: from %d to %d shards", from, to)
+		c := u.newChange(from, to)
+		err := c.run(ctx)
+		outcome := fmt.Sprintf("done: from %d to %d shards%s", from, to, c.gaps())
 		if err != nil {
 			outcome = fmt.Sprintf("failed: there are still %d shards: %v", from, err)
 			u.log.Error("the number of shards was not changed", "shards", from, "wanted", to, "err", err)

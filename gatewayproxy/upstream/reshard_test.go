@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,16 +29,105 @@ func (w *world) write(first, n, rate int) (end func()) {
 	return all.Wait
 }
 
+// flow is messages in every guild that come as fast as they are stored and no faster, so
+// that on a busy machine what is under way does not grow.
+type flow struct {
+	w       *world
+	written []int // per guild
+
+	mu   sync.Mutex
+	last map[bus.GuildID]int // number of the newest message that is stored
+	news chan struct{}       // closed and replaced when last changes
+}
+
+func (w *world) newFlow() *flow {
+	f := &flow{w: w, written: make([]int, len(w.guilds)), last: map[bus.GuildID]int{}, news: make(chan struct{})}
+	go func() {
+		err := bus.Follow(w.t.Context(), w.b, bus.Follower{}, bus.DispatchesNamed("MESSAGE_CREATE"), 1, f.stored)
+		if err != nil && w.t.Context().Err() == nil {
+			w.t.Errorf("reading the stream: %v", err)
+		}
+	}()
+	return f
+}
+
+func (f *flow) stored(_ context.Context, ms []bus.Delivery[bus.Dispatch]) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range ms {
+		n, err := burstNumber(m.Value.Data)
+		if err != nil {
+			return err
+		}
+		f.last[m.Value.Guild] = n
+	}
+	close(f.news)
+	f.news = make(chan struct{})
+	return nil
+}
+
+// await waits until message n of a guild is stored.
+func (f *flow) await(g bus.GuildID, n int) {
+	late := time.After(2 * patience)
+	for {
+		f.mu.Lock()
+		have, news := f.last[g], f.news
+		f.mu.Unlock()
+		if have >= n {
+			return
+		}
+		select {
+		case <-news:
+		case <-f.w.t.Context().Done():
+			return
+		case <-late:
+			f.w.t.Errorf("of guild %s message %d is stored, and never %d", g, have, n)
+			return
+		}
+	}
+}
+
+// begin lets it flow until end is called, and then some more.
+func (f *flow) begin() (end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	for i := range f.w.guilds {
+		all.Go(func() { f.write(ctx, i) })
+	}
+	end = func() { cancel(); all.Wait() }
+	f.w.t.Cleanup(end)
+	return end
+}
+
+func (f *flow) write(ctx context.Context, i int) {
+	const ahead, rate = 2, 30
+	for last := false; !last; f.written[i]++ {
+		last = ctx.Err() != nil
+		f.await(bus.GuildID(f.w.guilds[i]), f.written[i]-ahead)
+		b := sandbox.Burst{Guild: f.w.guilds[i], Channel: f.w.channels[i], Author: f.w.owner, Count: 1, First: f.written[i] + 1, Rate: rate}
+		if err := f.w.d.Burst(f.w.t.Context(), b); err != nil {
+			if f.w.t.Context().Err() == nil {
+				f.w.t.Errorf("the messages of guild %d: %v", i, err)
+			}
+			return
+		}
+	}
+}
+
 // exactlyEach says that the stream has the messages 1 to n of every guild once, in order,
 // and each behind the last turn by the shard that the guild has in so many.
 func (w *world) exactlyEach(n, shards int) {
 	w.t.Helper()
-	read := map[bus.GuildID]int{}
-	w.until(fmt.Sprintf("message %d of every guild is stored", n), func() bool {
-		clear(read)
-		for _, g := range w.guilds {
+	w.exactlyOf(slices.Repeat([]int{n}, len(w.guilds)), shards)
+}
+
+// exactlyOf is exactlyEach with a number for every guild.
+func (w *world) exactlyOf(written []int, shards int) {
+	w.t.Helper()
+	w.until("the last message of every guild is stored", func() bool {
+		for i, g := range w.guilds {
 			last, err := bus.Last(w.t.Context(), w.b, bus.DispatchesOfGuild(bus.GuildID(g), "MESSAGE_CREATE"))
-			if err != nil || !strings.Contains(string(last.Value.Data), fmt.Sprintf(`"burst %d"`, n)) {
+			if err != nil || !strings.Contains(string(last.Value.Data), fmt.Sprintf(`"burst %d"`, written[i])) {
 				return false
 			}
 			if k := int(uint64(g) >> 22 % uint64(shards)); last.Value.Shard != k {
@@ -46,6 +136,7 @@ func (w *world) exactlyEach(n, shards int) {
 		}
 		return true
 	})
+	read := map[bus.GuildID]int{}
 	for _, m := range w.stored() {
 		if m.Value.Event != "MESSAGE_CREATE" {
 			continue
@@ -56,9 +147,9 @@ func (w *world) exactlyEach(n, shards int) {
 			w.t.Fatalf("guild %s has message %d where %d should be", m.Value.Guild, got, read[m.Value.Guild])
 		}
 	}
-	for _, g := range w.guilds {
-		if read[bus.GuildID(g)] != n {
-			w.t.Errorf("guild %s has %d messages, want %d", g, read[bus.GuildID(g)], n)
+	for i, g := range w.guilds {
+		if read[bus.GuildID(g)] != written[i] {
+			w.t.Errorf("guild %s has %d messages, want %d", g, read[bus.GuildID(g)], written[i])
 		}
 	}
 }
@@ -99,16 +190,17 @@ func TestTheNumberOfShardsChangesWhileEventsFlow(t *testing.T) {
 	w := newWorld(t, 20, sandbox.GatewaySettings{})
 	u := w.start(w.config())
 	w.live(u)
-	end := w.write(1, 600, 25)
+	f := w.newFlow()
+	end := f.begin()
 	w.reshard(u, 4)
 	w.commanded("done: from 1 to 4 shards")
 	end()
-	w.exactlyEach(600, 4)
-	end = w.write(601, 600, 25)
+	w.exactlyOf(f.written, 4)
+	end = f.begin()
 	w.reshard(u, 2)
 	w.commanded("done: from 4 to 2 shards")
 	end()
-	w.exactlyEach(1200, 2)
+	w.exactlyOf(f.written, 2)
 	if n := w.d.Identifies(); n != 1+4+2 {
 		t.Errorf("%d IDENTIFYs", n)
 	}
@@ -123,6 +215,95 @@ func TestTheNumberOfShardsChangesWhileEventsFlow(t *testing.T) {
 	if n := w.d.Identifies(); n != 1+4+2 {
 		t.Errorf("%d IDENTIFYs after the restart", n)
 	}
+}
+
+// outcome is how the newest change went; empty while none has ended.
+func (w *world) outcome() string {
+	last, err := bus.Last(w.t.Context(), w.b, bus.AllCommands())
+	if err != nil || last.Value.Verb != "reshard" {
+		return ""
+	}
+	return last.Value.Outcome
+}
+
+// proving waits until a change waits for the proof of the old sessions, or is past that.
+func (w *world) proving(u *running) {
+	w.t.Helper()
+	w.until("the old sessions are asked for their proof", func() bool {
+		return strings.Contains(u.Status().Change, "the old ones prove") || w.outcome() != ""
+	})
+}
+
+// TestWhatAnOldSessionHasNotReadIsNotLost: it is held back while the new ones are shown all
+// guilds, which nothing follows. What it has on its socket then comes from nobody else.
+func TestWhatAnOldSessionHasNotReadIsNotLost(t *testing.T) {
+	w := newWorld(t, 3, sandbox.GatewaySettings{})
+	u := w.start(w.config())
+	w.live(u)
+	for range cap(u.slots) { // the stream takes nothing any more
+		u.slots <- struct{}{}
+	}
+	w.write(1, 300, 0)() // more than is read ahead
+	w.reshard(u, 4)
+	w.proving(u)
+	for range cap(u.slots) {
+		<-u.slots
+	}
+	w.commanded("done: from 1 to 4 shards")
+	w.write(301, 10, 0)()
+	w.exactlyEach(310, 4)
+}
+
+// TestAnOldConnectionThatIsDeadIsResumedBeforeItIsLeft: it cannot prove anything, and what
+// was sent into it comes with the RESUME.
+func TestAnOldConnectionThatIsDeadIsResumedBeforeItIsLeft(t *testing.T) {
+	w := newWorld(t, 3, sandbox.GatewaySettings{HeartbeatInterval: 3 * time.Second})
+	u := w.start(w.config())
+	w.live(u)
+	w.d.SilenceSessions(sandbox.Sessions{})
+	w.write(1, 50, 0)()
+	w.reshard(u, 2)
+	w.commanded("done: from 1 to 2 shards")
+	w.write(51, 10, 0)()
+	w.exactlyEach(60, 2)
+}
+
+// TestWithoutAProofTheNumberStays: and nothing of what flows is lost.
+func TestWithoutAProofTheNumberStays(t *testing.T) {
+	w := newWorld(t, 3, sandbox.GatewaySettings{})
+	cfg := w.config()
+	cfg.ProveWithin = time.Second
+	u := w.start(cfg)
+	w.live(u)
+	f := w.newFlow()
+	end := f.begin()
+	w.d.SetGatewayFaults(sandbox.GatewayFaults{DropAcks: true})
+	w.reshard(u, 2)
+	w.commanded("failed: there are still 1 shards: the old shard 0 did not prove within 1s")
+	end()
+	w.exactlyOf(f.written, 1)
+	if c := w.d.GatewayCounts(); c.Identifies != 1+2 || c.Resumes != 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestAShardThatDiscordRefusesCanBeReplaced: 4011 asks for more shards. What may be missing
+// is said.
+func TestAShardThatDiscordRefusesCanBeReplaced(t *testing.T) {
+	w := newWorld(t, 3, sandbox.GatewaySettings{})
+	u := w.start(w.config())
+	w.live(u)
+	w.write(1, 50, 0)()
+	w.exactlyEach(50, 1)
+	w.d.CloseSessions(sandbox.Sessions{}, 4011)
+	w.until("the shard is stopped", func() bool {
+		st := u.Status()
+		return len(st.Held) == 1 && st.Held[0].State == stateStopped
+	})
+	w.reshard(u, 2)
+	w.commanded("done: from 1 to 2 shards; Discord had refused the old shards 0,")
+	w.write(51, 50, 0)()
+	w.exactlyEach(100, 2)
 }
 
 // TestAChangeThatTheBudgetForbidsIsRefused: before anything is begun.

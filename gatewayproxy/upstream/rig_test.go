@@ -192,15 +192,23 @@ func (w *world) bursts() []int {
 }
 
 func number(t *testing.T, d json.RawMessage) int {
-	var m struct{ Content string }
-	if err := json.Unmarshal(d, &m); err != nil {
+	t.Helper()
+	n, err := burstNumber(d)
+	if err != nil {
 		t.Fatal(err)
 	}
-	var n int
-	if _, err := fmt.Sscanf(m.Content, "burst %d", &n); err != nil {
-		t.Fatalf("%q: %v", m.Content, err)
-	}
 	return n
+}
+
+func burstNumber(d json.RawMessage) (n int, err error) {
+	var m struct{ Content string }
+	if err := json.Unmarshal(d, &m); err != nil {
+		return 0, err
+	}
+	if _, err := fmt.Sscanf(m.Content, "burst %d", &n); err != nil {
+		return 0, fmt.Errorf("%q: %w", m.Content, err)
+	}
+	return n, nil
 }
 
 // exactly says that the stream has each message of a burst of n once, in order.

@@ -78,7 +78,11 @@ var errTooMuch = errors.New("too many events came at once to be told apart")
 
 func (c *scout) run(ctx context.Context)      { <-ctx.Done() }
 func (c *scout) settle(context.Context) error { return nil }
-func (c *scout) failed() <-chan error         { return nil }
+func (c *scout) confirm(_ context.Context, done chan<- error) error {
+	done <- nil // publish has taken in what came before
+	return nil
+}
+func (c *scout) failed() <-chan error { return nil }
 
 // publish takes an event of the new session.
 func (c *scout) publish(_ context.Context, d bus.Dispatch, s *session, at time.Time) error {
@@ -171,6 +175,9 @@ func (c *scout) stored(d bus.Dispatch, place uint64) {
 	key := keyOf(d)
 	for i, a := range l.ahead {
 		if a.key == key {
+			if !l.met && d.Guild != 0 {
+				l.owed = nil // they came before what this session was told first, and it shows their outcome
+			}
 			l.ahead, l.met = slices.Delete(l.ahead, i, i+1), true
 			c.insert(doneEvent{a.seq, place, time.Now()})
 			return
@@ -212,16 +219,14 @@ func (c *scout) firstAhead() int64 {
 	return first
 }
 
-// behind counts the guilds of which the old sessions have stored nothing yet that this one has.
-func (c *scout) behind() (n int) {
+// showing is the session that has shown every guild; empty while there is none.
+func (c *scout) showing() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for guild, l := range c.lanes {
-		if guild != 0 && len(l.ahead) > 0 && !l.met {
-			n++
-		}
+	if c.session == nil || len(c.waiting) > 0 {
+		return ""
 	}
-	return n
+	return c.session.id
 }
 
 // state says whether every guild was shown, and how many events of the old sessions the
@@ -290,9 +295,13 @@ func answers(event string) bool {
 // session, and the order of members in an object is nobody's promise.
 func keyOf(d bus.Dispatch) eventKey {
 	text := []byte(d.Data)
-	if d.Event == "GUILD_CREATE" {
+	id := rawjson.Text(rawjson.Get(d.Data, "id"))
+	switch {
+	case d.Event == "GUILD_CREATE":
 		text = []byte(d.Guild.String()) // what it shows depends on the moment
-	} else {
+	case d.Event == "INTERACTION_CREATE" && id != "":
+		text = []byte(id) // secrets in it are sealed by each session anew
+	default:
 		var v any
 		dec := json.NewDecoder(bytes.NewReader(d.Data))
 		dec.UseNumber()

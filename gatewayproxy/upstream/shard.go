@@ -19,6 +19,8 @@ type sink interface {
 	publish(ctx context.Context, d bus.Dispatch, s *session, at time.Time) error
 	// settle waits until the fate of everything that was taken is known.
 	settle(ctx context.Context) error
+	// confirm has done told whether everything that was taken is stored.
+	confirm(ctx context.Context, done chan<- error) error
 	// failed has a value when an event that was taken was lost after all.
 	failed() <-chan error
 	run(ctx context.Context)
@@ -40,6 +42,7 @@ type shard struct {
 	quiet    bool      // nobody is told of it: it does not serve yet
 	orders   chan bool // a new connection; true: that resumes
 	sends    chan passing
+	proofs   chan proof
 	wires    sync.WaitGroup // connections that are being closed
 	events   atomic.Uint64
 	released chan struct{} // closed: an operator wants another process to have it
@@ -53,7 +56,7 @@ type shard struct {
 
 func newShard(u *Upstream, count, number int) *shard {
 	s := &shard{u: u, count: count, number: number, label: strconv.Itoa(number), orders: make(chan bool), sends: make(chan passing),
-		released: make(chan struct{})}
+		proofs: make(chan proof), released: make(chan struct{})}
 	s.log = u.log.With("shard", number)
 	s.place = newPlace(u, count, number)
 	s.state = ShardStatus{Shard: number, State: stateWaiting, Since: time.Now().UTC(), Held: time.Now().UTC()}
