@@ -2,12 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -45,8 +45,8 @@ func (b backupFile) options() (archive.Options, error) {
 }
 
 // open gives the backup as an archive of ours; one of another format is converted into a temporary file first.
-func (b backupFile) open(o archive.Options) (a *archive.Archive, done func(), err error) {
-	f, err := os.Open(b.File)
+func (b backupFile) open(ctx context.Context, o archive.Options) (a *archive.Archive, done func(), err error) {
+	f, size, err := openInput(ctx, b.File, true)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -57,14 +57,10 @@ func (b backupFile) open(o archive.Options) (a *archive.Archive, done func(), er
 			err = hint(err)
 		}
 	}()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, err
-	}
 	start := make([]byte, 512)
 	n, _ := f.ReadAt(start, 0) // what cannot be read is said below
 	if !ancestor.Looks(start[:n]) && !export.Looks(start[:n]) {
-		a, err = archive.Open(f, info.Size(), o)
+		a, err = archive.Open(f, size, o)
 		return a, done, err
 	}
 	t, err := os.CreateTemp("", "splashtail-convert-*")
@@ -72,19 +68,19 @@ func (b backupFile) open(o archive.Options) (a *archive.Archive, done func(), er
 		return nil, nil, err
 	}
 	done = func() { _ = f.Close(); _ = t.Close(); _ = os.Remove(t.Name()) }
-	if err := convertOther(t, f, info.Size(), start[:n], o); err != nil {
+	if err := convertOther(t, f, size, start[:n], o); err != nil {
 		return nil, nil, err
 	}
-	size, err := t.Seek(0, io.SeekEnd)
+	size, err = t.Seek(0, io.SeekEnd)
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err = archive.Open(t, size, archive.Options{})
+	a, err = archive.Open(input{ctx, t}, size, archive.Options{})
 	return a, done, err
 }
 
 // convertOther writes what the ancestor or an export holds into an archive without a password.
-func convertOther(to io.Writer, f *os.File, size int64, start []byte, o archive.Options) error {
+func convertOther(to io.Writer, f input, size int64, start []byte, o archive.Options) error {
 	w, err := archive.NewWriter(to, archive.Options{})
 	if err != nil {
 		return err
@@ -116,30 +112,35 @@ func (cmd backupVerifyCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(cmd.File)
-	if err != nil {
+	return c.interruptible(func(ctx context.Context) error {
+		r, err := cmd.verify(ctx, o)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(c.stdout, "whole: %s of %s\n%s\n", line(r.Manifest.Title), r.Manifest.TakenAt.UTC().Format("2006-01-02 15:04 MST"), counted(r.Counts))
 		return err
+	})
+}
+
+func (cmd backupVerifyCmd) verify(ctx context.Context, o archive.Options) (archive.Report, error) {
+	f, _, err := openInput(ctx, cmd.File, false)
+	if err != nil {
+		return archive.Report{}, err
 	}
 	defer f.Close()
 	start := make([]byte, 512)
 	n, _ := f.ReadAt(start, 0) // what cannot be read is said below
-	var r archive.Report
-	if ancestor.Looks(start[:n]) || export.Looks(start[:n]) {
-		a, done, err := cmd.open(o)
-		if err != nil {
-			return err
-		}
-		defer done()
-		m, err := a.Manifest()
-		if err != nil {
-			return err
-		}
-		r = archive.Report{Manifest: m, Counts: m.Counts}
-	} else if r, err = archive.Verify(f, o); err != nil {
-		return hint(err)
+	if !ancestor.Looks(start[:n]) && !export.Looks(start[:n]) {
+		r, err := archive.Verify(f, o)
+		return r, hint(err)
 	}
-	fmt.Fprintf(c.stdout, "whole: %s of %s\n%s\n", line(r.Manifest.Title), r.Manifest.TakenAt.UTC().Format("2006-01-02 15:04 MST"), counted(r.Counts))
-	return nil
+	a, done, err := cmd.open(ctx, o)
+	if err != nil {
+		return archive.Report{}, err
+	}
+	defer done()
+	m, err := a.Manifest()
+	return archive.Report{Manifest: m, Counts: m.Counts}, err
 }
 
 // counted lists counts for people.
@@ -170,24 +171,26 @@ func (cmd backupShowCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	a, done, err := cmd.open(o)
-	if err != nil {
+	return c.interruptible(func(ctx context.Context) error {
+		a, done, err := cmd.open(ctx, o)
+		if err != nil {
+			return err
+		}
+		defer done()
+		m, err := a.Manifest()
+		if err != nil {
+			return err
+		}
+		snap, err := a.Snapshot()
+		if err != nil {
+			return err
+		}
+		var b bytes.Buffer
+		showManifest(&b, m)
+		showStructure(&b, &snap)
+		_, err = c.stdout.Write(b.Bytes())
 		return err
-	}
-	defer done()
-	m, err := a.Manifest()
-	if err != nil {
-		return err
-	}
-	snap, err := a.Snapshot()
-	if err != nil {
-		return err
-	}
-	var b bytes.Buffer
-	showManifest(&b, m)
-	showStructure(&b, &snap)
-	_, err = c.stdout.Write(b.Bytes())
-	return err
+	})
 }
 
 func showManifest(b *bytes.Buffer, m model.Manifest) {
@@ -252,35 +255,24 @@ func (cmd backupConvertCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	if next.IsZero() && !cmd.Plain {
+	switch {
+	case !next.IsZero() && (cmd.Plain || cmd.To == "json"):
+		return &usageError{errors.New("a new password and --plain or --to=json exclude each other; nothing was written")}
+	case next.IsZero() && !cmd.Plain:
 		next = o.Password
 	}
-	a, done, err := cmd.open(o)
-	if err != nil {
+	return c.interruptible(func(ctx context.Context) error {
+		a, done, err := cmd.open(ctx, o)
+		if err != nil {
+			return err
+		}
+		defer done()
+		if err := saveNew(cmd.Out, func(t io.Writer) error { return cmd.write(t, a, next) }); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(c.stdout, "written: %s\n", line(cmd.Out))
 		return err
-	}
-	defer done()
-	if _, err := os.Lstat(cmd.Out); err == nil {
-		return fmt.Errorf("%s exists; nothing was written: choose another name", cmd.Out)
-	}
-	t, err := os.CreateTemp(filepath.Dir(cmd.Out), ".splashtail-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(t.Name()) }() // gone already when all went well
-	if err := cmd.write(t, a, next); err != nil {
-		_ = t.Close()
-		return err
-	}
-	if err := errors.Join(t.Sync(), t.Close()); err != nil {
-		return err
-	}
-	// A link, unlike a rename, refuses when somebody else has made the file in between.
-	if err := os.Link(t.Name(), cmd.Out); err != nil {
-		return err
-	}
-	fmt.Fprintf(c.stdout, "written: %s\n", cmd.Out)
-	return nil
+	})
 }
 
 func (cmd backupConvertCmd) write(t io.Writer, a *archive.Archive, next secret.Value) error {

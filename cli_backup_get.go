@@ -5,12 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -93,23 +90,11 @@ func (r whole) copyTo(w io.Writer) (digest string, err error) {
 
 // save writes a new file, or nothing.
 func (r whole) save(name string) (digest string, err error) {
-	if _, err := os.Lstat(name); err == nil {
-		return "", fmt.Errorf("%s exists; nothing was written: choose another name with -o", name)
-	}
-	t, err := os.CreateTemp(filepath.Dir(name), ".splashtail-*") // mode 0600
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = os.Remove(t.Name()) }()
-	if digest, err = r.copyTo(t); err != nil {
-		_ = t.Close()
-		return "", err
-	}
-	if err := errors.Join(t.Sync(), t.Close()); err != nil {
-		return "", err
-	}
-	// A link, unlike a rename, refuses when somebody else has made the file in between.
-	return digest, os.Link(t.Name(), name)
+	err = saveNew(name, func(t io.Writer) (err error) {
+		digest, err = r.copyTo(t)
+		return err
+	})
+	return digest, err
 }
 
 // backupListCmd lists what the store has.

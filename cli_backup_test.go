@@ -34,7 +34,7 @@ func TestBackupFiles(t *testing.T) {
 		{nil, []string{"convert", text, "-o", back}, 0, "written"},
 		{nil, []string{"show", back}, 0, "messages     yes   3"},
 		{nil, []string{"verify", "cli.go"}, 1, "not a backup of ours"},
-		{nil, []string{"verify", filepath.Join(dir, "none")}, 1, "no such file"},
+		{nil, []string{"verify", filepath.Join(dir, "none")}, 1, "there is no file"},
 	} {
 		t.Setenv("BACKUP_PASSWORD", "")
 		code, stdout, stderr := splashtail(t, c.env, append([]string{"backup"}, c.args...)...)

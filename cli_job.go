@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,15 +34,22 @@ func (c *call) withJobs(do func(context.Context, *bus.Jobs) error) error {
 	if err := c.bad.asError(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
-		select {
-		case <-c.signals:
-			cancel()
-		case <-ctx.Done():
+	return c.interruptible(func(ctx context.Context) error {
+		b, err := c.join(ctx)
+		if err != nil {
+			return err
 		}
-	}()
+		defer func() { _ = closeBus(ctx, b) }() // everything was read or answered
+		facade, err := bus.OpenJobs(ctx, b)
+		if err != nil {
+			return err
+		}
+		return do(ctx, facade)
+	})
+}
+
+// join connects to the bus as a guest, who makes nothing.
+func (c *call) join(ctx context.Context) (*bus.Bus, error) {
 	log := logs.New(c.stderr, c.set.LogLevel.level(), c.set.LogFormat.format())
 	s := &site{call: c, log: log}
 	s.house.dataDir = c.set.NATSStoreDir.Value
@@ -49,20 +57,12 @@ func (c *call) withJobs(do func(context.Context, *bus.Jobs) error) error {
 	if cfg.URL == "" {
 		cfg.URL = "nats://" + c.set.NATSAddr.Value // where the process with the bus listens
 	}
-	cfg.Plan = &bus.Plan{} // a guest makes nothing
+	cfg.Plan = &bus.Plan{}
 	b, err := bus.Open(ctx, cfg, log)
 	if err != nil {
-		return fmt.Errorf("no process with the bus answers at %s (NATS_URL or NATS_ADDR): %w", maskURL(cfg.URL), err)
+		return nil, fmt.Errorf("no process with the bus answers at %s (NATS_URL or NATS_ADDR): %w", maskURL(cfg.URL), err)
 	}
-	defer func() { _ = closeBus(ctx, b) }() // everything was read or answered
-	facade, err := bus.OpenJobs(ctx, b)
-	if err != nil {
-		return err
-	}
-	if err := do(ctx, facade); err != nil && ctx.Err() == nil {
-		return err
-	}
-	return nil
+	return b, nil
 }
 
 // operator is who types, for the action log.
@@ -126,13 +126,18 @@ func jobLine(j bus.Job, now time.Time) string {
 	}
 	switch {
 	case wait != nil:
-		return fmt.Sprintf("for %s: %s", max(0, wait.Until.Sub(now).Round(time.Second)), wait.Why)
+		return fmt.Sprintf("for %s: %s", max(0, wait.Until.Sub(now).Round(time.Second)), line(wait.Why))
 	case j.Progress != nil:
-		return fmt.Sprintf("%s %d/%d", j.Progress.Phase, j.Progress.Done, j.Progress.Total)
+		return progressText(*j.Progress)
 	case j.Error != nil:
-		return strings.TrimSpace(j.Error.Step + " " + j.Error.Message)
+		return line(strings.TrimSpace(j.Error.Step + " " + j.Error.Message))
 	}
 	return ""
+}
+
+// progressText says how far a job is. A job that does a list of things has no phase.
+func progressText(p bus.JobProgress) string {
+	return line(strings.TrimSpace(fmt.Sprintf("%s %d/%d", p.Phase, p.Done, p.Total)))
 }
 
 func printJSON(w io.Writer, v any) error {
@@ -168,7 +173,7 @@ type jobLogCmd struct {
 
 // Run implements the command.
 func (cmd jobLogCmd) Run(c *call) error {
-	return c.withJobs(func(ctx context.Context, j *bus.Jobs) error {
+	err := c.withJobs(func(ctx context.Context, j *bus.Jobs) error {
 		job, err := j.Find(ctx, cmd.ID)
 		if err != nil {
 			return err
@@ -184,20 +189,33 @@ func (cmd jobLogCmd) Run(c *call) error {
 			return err
 		})
 	})
+	if errors.Is(err, errInterrupted) {
+		return nil // whoever follows a log has seen enough of it
+	}
+	return err
 }
 
 func logLine(l bus.JobLine) string {
 	at := l.At.Local().Format("2006-01-02 15:04:05")
 	switch {
 	case l.State != "":
-		return strings.TrimSuffix(fmt.Sprintf("%s  %s: %s", at, l.State, l.Text), ": ")
+		return strings.TrimSuffix(fmt.Sprintf("%s  %s: %s", at, l.State, lines(l.Text)), ": ")
 	case l.Step != nil:
 		if l.Step.Wait != nil {
-			return fmt.Sprintf("%s  waits until %s: %s", at, l.Step.Wait.Until.Local().Format("15:04:05"), l.Step.Wait.Why)
+			return fmt.Sprintf("%s  waits until %s: %s", at, l.Step.Wait.Until.Local().Format("15:04:05"), lines(l.Step.Wait.Why))
 		}
-		return fmt.Sprintf("%s  %s %d/%d", at, l.Step.Phase, l.Step.Done, l.Step.Total)
+		return at + "  " + progressText(*l.Step)
 	}
-	return fmt.Sprintf("%s  %-7s %s", at, l.Level, l.Text)
+	return fmt.Sprintf("%s  %-7s %s", at, l.Level, lines(l.Text))
+}
+
+// lines makes text of a stranger, such as the names of roles in a backup that somebody uploaded, safe for a terminal.
+func lines(text string) string {
+	all := strings.Split(text, "\n")
+	for i := range all {
+		all[i] = line(all[i])
+	}
+	return strings.Join(all, "\n    ")
 }
 
 // jobCancelCmd ends a job.

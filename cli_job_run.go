@@ -218,7 +218,10 @@ func (b *bar) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.clear()
-	return b.out.Write(p)
+	if _, err := fmt.Fprintln(b.out, lines(strings.TrimSuffix(string(p), "\n"))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 func (b *bar) clear() {

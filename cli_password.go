@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -26,11 +27,11 @@ func passwordFrom(env, file string, ask bool) (secret.Value, error) {
 		}
 		text = typed
 	case file != "":
-		b, err := os.ReadFile(file)
+		read, err := passwordIn(file)
 		if err != nil {
-			return secret.Value{}, fmt.Errorf("read the password: %w", err)
+			return secret.Value{}, err
 		}
-		text = strings.TrimRight(string(b), "\r\n")
+		text = read
 	}
 	if len(text) > maxPassword {
 		return secret.Value{}, fmt.Errorf("a password has at most %d bytes; nothing was done", maxPassword)
@@ -39,6 +40,25 @@ func passwordFrom(env, file string, ask bool) (secret.Value, error) {
 		return secret.Value{}, nil
 	}
 	return secret.New(text), nil
+}
+
+// passwordIn gives what a file holds, without the end of its line. A file that is named and holds none is a mistake, after
+// which something would be written in the clear.
+func passwordIn(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", fmt.Errorf("the file of the password cannot be read; nothing was done: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxPassword+3)) // a line may end with two bytes, and one is too many
+	if err != nil {
+		return "", fmt.Errorf("the file of the password cannot be read; nothing was done: %w", err)
+	}
+	text := strings.TrimRight(string(b), "\r\n")
+	if text == "" {
+		return "", fmt.Errorf("%s holds no password; nothing was done", line(file))
+	}
+	return text, nil
 }
 
 // typePassword asks on the terminal without showing what is typed.
