@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -192,6 +193,10 @@ func readEveryWay(t *testing.T, b []byte, o archive.Options) {
 	}
 	a, err := archive.Open(bytes.NewReader(b), int64(len(b)), o)
 	check(t, err)
+	again, err := a.Verify()
+	if err != nil || !reflect.DeepEqual(again, r) {
+		t.Fatalf("whole, and yet verified once it was open: %v", err)
+	}
 	var out bytes.Buffer
 	w, err := archive.NewWriter(&out, archive.Options{})
 	check(t, err)

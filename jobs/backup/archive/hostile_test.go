@@ -43,6 +43,9 @@ func TestHostileArchives(t *testing.T) {
 				if c.only != "Verify" {
 					refuse(t, c, "Open", func() error { return openAll(c.b, c.o) })
 				}
+				if a, err := archive.Open(bytes.NewReader(c.b), int64(len(c.b)), c.o); err == nil && c.only != "Open" {
+					refuse(t, c, "Archive.Verify", func() error { _, err := a.Verify(); return err })
+				}
 				if group == "contents" && c.says != "no key" {
 					refuse(t, c, "Copy", func() error { return copyOf(t, c.b) })
 				}
@@ -272,7 +275,57 @@ func TestSwappedPiecesOfEncryption(t *testing.T) {
 		if err := openAll(broken, withHunter()); !errors.Is(err, archive.ErrDamaged) {
 			t.Errorf("%s, read at random: %v", name, err)
 		}
+		if a, err := archive.Open(bytes.NewReader(broken), int64(len(broken)), withHunter()); err == nil {
+			if _, err := a.Verify(); !errors.Is(err, archive.ErrDamaged) {
+				t.Errorf("%s, opened and verified: %v", name, err)
+			}
+		}
 	}
+}
+
+// TestSourceFails: a source that breaks is not the archive's fault, in whatever way it is read.
+func TestSourceFails(t *testing.T) {
+	reset := errors.New("connection reset")
+	// A large file keeps the structure and the end in different pieces of the encryption, of which the last stays in memory.
+	all := everyKind()
+	plain := forge(forgery{pieces: slices.Concat(all[:20], []piece{filePiece(string(noise(300 << 10)))}, all[20:])})
+	for name, o := range map[string]archive.Options{"plain": {}, "encrypted": withHunter()} {
+		whole := plain
+		if name == "encrypted" {
+			whole = sealed(t, plain)
+		}
+		for _, at := range []int{0, 10, 100, len(whole) / 2, len(whole) - 1, len(whole)} {
+			_, err := archive.Verify(io.MultiReader(bytes.NewReader(whole[:at]), broken{reset}), o)
+			if !errors.Is(err, reset) || ours(err) {
+				t.Errorf("%s, after %d bytes: %v", name, at, err)
+			}
+			if _, err := archive.Spool(io.MultiReader(bytes.NewReader(whole[:at]), broken{reset}), o); !errors.Is(err, reset) {
+				t.Errorf("%s, spooled %d bytes: %v", name, at, err)
+			}
+		}
+		r := &failsLater{Reader: bytes.NewReader(whole)}
+		a, err := archive.Open(r, int64(len(whole)), o)
+		check(t, err)
+		r.err = reset
+		if _, err := a.Verify(); !errors.Is(err, reset) || ours(err) {
+			t.Errorf("%s, verified once it was open: %v", name, err)
+		}
+		if _, err := a.Snapshot(); !errors.Is(err, reset) || ours(err) {
+			t.Errorf("%s, read once it was open: %v", name, err)
+		}
+	}
+}
+
+type failsLater struct {
+	*bytes.Reader
+	err error
+}
+
+func (f *failsLater) ReadAt(b []byte, at int64) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	return f.Reader.ReadAt(b, at)
 }
 
 // TestHostileParts: a part is joined as it was written or not at all.

@@ -21,6 +21,7 @@ import (
 // Archive is an archive that can be read at any place. It may be used by several goroutines.
 type Archive struct {
 	in       io.ReaderAt // decrypted
+	size     int64       // of in
 	src      func() error
 	l        Limits
 	un       *unpacker
@@ -39,7 +40,7 @@ func Open(r io.ReaderAt, size int64, o Options) (*Archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Archive{in: in, src: src.failed, l: o.limits(), messages: map[model.ID][]int{}, files: map[model.FileKey]int{}, manifest: -1}
+	a := &Archive{in: in, size: size, src: src.failed, l: o.limits(), messages: map[model.ID][]int{}, files: map[model.FileKey]int{}, manifest: -1}
 	if a.un, err = newUnpacker(a.l); err != nil {
 		return nil, err
 	}
@@ -73,6 +74,21 @@ func Spool(r io.Reader, o Options) (*Archive, error) {
 	}
 	a.temp = s
 	return a, nil
+}
+
+// Verify reads all of the archive, as the function Verify does.
+func (a *Archive) Verify() (Report, error) {
+	// The source stands below the decryption here: its errors are asked for, and all others are the archive's.
+	k := &intake{src: &failing{}, in: io.NewSectionReader(a.in, 0, a.size)}
+	r, err := k.begin(wholeKind, Options{Limits: a.l})
+	if err != nil {
+		return Report{}, fault(a.src(), err)
+	}
+	report, err := r.verify()
+	if src := a.src(); src != nil {
+		err = fault(src, src)
+	}
+	return report, err
 }
 
 // Close removes what Spool kept.

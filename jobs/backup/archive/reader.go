@@ -35,6 +35,11 @@ func newReader(r io.Reader, id identify, kind uint16, o Options) (*Reader, error
 	if err != nil {
 		return nil, err
 	}
+	return k.begin(kind, o)
+}
+
+// begin reads the header.
+func (k *intake) begin(kind uint16, o Options) (*Reader, error) {
 	a := &Reader{intake: k, l: o.limits(), in: &counting{r: k.in}, entries: sha256.New(), kind: kind}
 	head, err := readHeader(a.in, kind)
 	if err != nil {

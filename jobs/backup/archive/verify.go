@@ -28,6 +28,11 @@ func Verify(r io.Reader, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	return a.verify()
+}
+
+// verify verifies what a reader that has just begun will read.
+func (a *Reader) verify() (Report, error) {
 	v := verifier{Report: Report{Counts: map[string]int{}, Messages: map[model.ID]int{}}, l: a.l,
 		last: map[model.ID]model.ID{}, have: map[model.FileKey]bool{}, named: map[model.FileKey]bool{}}
 	for {
