@@ -17,6 +17,7 @@ const (
 	manageChannels    = 1 << 4
 	manageGuild       = 1 << 5
 	viewChannel       = 1 << 10
+	readHistory       = 1 << 16
 	manageNicknames   = 1 << 27
 	manageRoles       = 1 << 28
 	manageWebhooks    = 1 << 29
@@ -85,10 +86,12 @@ func needs(k Kind, op Op) uint64 {
 			return createEvents
 		}
 		return manageEvents
-	case Webhook, Messages:
+	case Webhook:
 		return manageWebhooks
+	case Messages: // without the history nobody can look up, after a crash, what was written already
+		return manageWebhooks | viewChannel | readHistory
 	case Thread:
-		return manageThreads | manageWebhooks | createThreads
+		return manageThreads | manageWebhooks | createThreads | viewChannel | readHistory
 	case Ban:
 		return banMembers | manageGuild
 	case Member:

@@ -6,14 +6,25 @@
 // before, whose restore undoes this one.
 //
 // Nothing is made twice, whenever the process dies: before something is made its intent is noted, and its result after. An
-// intent without a result, or a call without an answer, is looked up (find.go) before it is made again: among the things
-// that are there and were not before, by name, and by the operation's id in the audit log. Messages have no such mark: the
-// end of the channel is read and compared (send.go). Changes and deletions may be repeated; those that are noted are not.
+// intent without a result, or a call without an answer, is looked up before it is made again, in Discord's lists and its audit
+// log; the stream of events is not needed for it, and may have forgotten by then. What is looked up, by kind:
+//
+//   - Roles, channels, emojis, stickers, sounds, AutoMod rules, events, webhooks: among those in the list that were not there
+//     and that nothing else was made as, the one whose creation carries this operation's id in the audit log, whatever its
+//     name is now; else one that looks like it and of which the log does not tell. The log is read back to the hour of the
+//     job, and it goes back 45 days, longer than any job (find.go).
+//   - Threads: likewise, among the open ones and those archived last. A post of a forum, for which no reason can be given, is
+//     known by its first message: it is of this restore's webhook.
+//   - Messages have no mark that could be asked for: what follows the last one that was noted is read and compared by author,
+//     text and files (send.go). At most one chunk is in question.
+//   - The webhooks that write messages: by their name, which is this job's own (hook.go).
+//   - Bans: the list of bans (bans.go). Pins, changes, orders and deletions may be repeated; those that are noted are not.
 //
 // What cannot be done is written down and left out; only a fault of Discord or of the network ends an attempt. The pace is
 // Discord's: its limits are waited for, and nothing else (call.go).
 //
-// Read first: restorer.go, then lanes.go (what goes at the same time) and step.go. posts.go decides how a message looks when somebody else writes it.
+// Read first: restorer.go, then lanes.go (what goes at the same time) and step.go. posts.go decides how a message looks when
+// somebody else writes it, and retell.go how what only people can send is told.
 package restore
 
 import (

@@ -2,10 +2,12 @@ package restore
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -287,30 +289,38 @@ func (x *run) shows(w *writing, m model.Message, p post) bool {
 // maxTail is how many pages of a channel are looked through for messages of ours.
 const maxTail = 10
 
-// tail reads what webhooks wrote into a place after the last message that is known, oldest first.
+// tail reads what webhooks wrote into a place after the last message that is known, oldest first. What an attempt wrote before
+// it died comes right behind that message, however much people have written since.
 func (x *run) tail(ctx context.Context, w *writing) ([]model.Message, error) {
 	var found []model.Message
-	before := ""
+	after := orText(w.last, "1") // before all
 	for range maxTail {
 		var page []model.Message
-		if err := x.call(ctx, func(ctx context.Context) error { return x.Bot.ReadMessages(ctx, w.place(), before, 100, &page) }); err != nil {
+		if err := x.call(ctx, func(ctx context.Context) error {
+			a, err := x.Bot.Do(ctx, discord.Request{Method: http.MethodGet, Path: "/channels/" + w.place() + "/messages", Query: url.Values{"after": {after}, "limit": {"100"}}})
+			if err != nil {
+				return err
+			}
+			return json.Unmarshal(a.Body, &page)
+		}); err != nil {
 			return nil, err
 		}
-		for _, m := range page {
-			if w.last != "" && !model.ID(w.last).Before(m.ID) {
-				slices.Reverse(found)
-				return found, nil
+		slices.SortFunc(page, func(a, b model.Message) int {
+			if a.ID.Before(b.ID) {
+				return -1
 			}
+			return 1
+		})
+		for _, m := range page {
 			if m.Webhook != "" {
 				found = append(found, m)
 			}
-			before = string(m.ID)
+			after = string(m.ID)
 		}
 		if len(page) < 100 {
 			break
 		}
 	}
-	slices.Reverse(found)
 	return found, nil
 }
 
