@@ -108,7 +108,7 @@ func good(l *wall) {
 	}
 }
 
-// TestFilesAreKept byte by byte, equal ones once.
+// TestFilesAreKept byte by byte, equal ones once (B10: files were encoded anew and lost what they were).
 func TestFilesAreKept(t *testing.T) {
 	t.Parallel()
 	l := newWall(t, 30, 2, 5000)
@@ -134,8 +134,8 @@ func TestFilesAreKept(t *testing.T) {
 	}
 }
 
-// TestBadFilesFailNothing: every fault that a file host can have ends in a reason, and the backup is made (B7 to B10, B12, B13,
-// acceptance 32).
+// TestBadFilesFailNothing: every fault that a file host can have ends in a reason, and the backup is made (B7: no answer,
+// as after a reset, ends nothing else; B10: a content type is read with what stands behind it; B12, B13; acceptance 32).
 func TestBadFilesFailNothing(t *testing.T) {
 	t.Parallel()
 	var bomb bytes.Buffer
@@ -201,6 +201,45 @@ func TestBadFilesFailNothing(t *testing.T) {
 	}
 	if len(b.manifest.Missing) != len(faults)-1 {
 		t.Errorf("%d are missing: %+v", len(b.manifest.Missing), b.manifest.Missing)
+	}
+}
+
+// TestNoAnswerOfTheFileHostIsLeftOpen: whatever the host begins to say, the backup lets go of it, so that no connection leaks (B8:
+// bodies of answers were not closed).
+func TestNoAnswerOfTheFileHostIsLeftOpen(t *testing.T) {
+	t.Parallel()
+	heads := []func(http.ResponseWriter){
+		func(w http.ResponseWriter) { w.WriteHeader(404) },
+		func(w http.ResponseWriter) { w.WriteHeader(500) },
+		func(w http.ResponseWriter) { w.Header().Set("Location", "/elsewhere"); w.WriteHeader(302) },
+		func(w http.ResponseWriter) { w.Header().Set("Content-Type", "text/html") },
+		func(w http.ResponseWriter) { w.Header().Set("Content-Encoding", "gzip") },
+		func(w http.ResponseWriter) { w.Header().Set("Content-Length", "1000000") },
+		func(w http.ResponseWriter) { fill(w, 5000, 1, 1) },
+		func(http.ResponseWriter) {},
+	}
+	l := newWall(t, len(heads), 1, 1000)
+	l.r.tools.CDN = l.r.tools.CDN.Patient(150 * time.Millisecond)
+	let := make(chan struct{}, 1000)
+	var begun atomic.Int32
+	l.serve = func(w http.ResponseWriter, q *http.Request, m, _ int) {
+		begun.Add(1)
+		heads[m](w)
+		fill(w, 500, 1, 1)
+		_ = http.NewResponseController(w).Flush()
+		<-q.Context().Done() // says no more, and ends with its connection
+		let <- struct{}{}
+	}
+	l.r.backup(l.r.run(), bus.BackupArgs{Messages: 100, Attachments: true})
+	if n := begun.Load(); n < int32(len(heads)) {
+		t.Fatalf("%d files were asked for", n)
+	}
+	for n := range begun.Load() {
+		select {
+		case <-let:
+		case <-time.After(30 * time.Second):
+			t.Fatalf("%d of %d answers are still open", begun.Load()-n, begun.Load())
+		}
 	}
 }
 

@@ -34,7 +34,8 @@ func TestSplitLosesNothing(t *testing.T) {
 	}
 }
 
-// TestPosts: who wrote a message, in how many pieces it comes, and what is not said again (R14 to R17).
+// TestPosts: who wrote a message, in how many pieces it comes, and what is not said again (R14, R15, R17). What
+// has nothing to say, as that somebody joined, becomes no empty post (R16).
 func TestPosts(t *testing.T) {
 	avatar := "a_1f"
 	author := model.Author{ID: "7", Name: "discord Clyde", Avatar: &avatar}
