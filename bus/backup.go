@@ -35,9 +35,9 @@ type BackupArgs struct {
 	Leave       []string       `json:"leave,omitempty"`       // parts to leave out; members are left out unless Members
 	Members     bool           `json:"members,omitempty"`     // keep who has which roles and nickname
 	Messages    int            `json:"messages,omitempty"`    // most messages in all; 0: none
-	PerChannel  int            `json:"per_channel,omitempty"` // most of a channel, the newest; 0: the default
-	Special     map[string]int `json:"special,omitempty"`     // channel id -> most of that channel
-	NoRollover  bool           `json:"no_rollover,omitempty"` // do not give what a channel left to others
+	PerChannel  int            `json:"per_channel,omitempty"` // the share of a channel, its newest; more only of what others leave; 0: the default
+	Special     map[string]int `json:"special,omitempty"`     // channel id -> most of that channel, whatever others leave
+	NoRollover  bool           `json:"no_rollover,omitempty"` // do not give what a channel left to others: a share is never passed
 	Attachments bool           `json:"attachments,omitempty"` // keep the files of messages, too
 	Strict      bool           `json:"strict,omitempty"`      // end as failed when a channel cannot be read, instead of saying so in the manifest
 }
@@ -105,9 +105,10 @@ type PlanArgs struct {
 // PlanDone is the outcome of JobRestorePlan. The plan itself is the job's file.
 type PlanDone struct {
 	File   string         `json:"file"`
-	Hash   string         `json:"hash"`   // hex SHA-256 of the plan: what people approve
-	Counts map[string]int `json:"counts"` // create, update, delete, cannot
-	Lines  []string       `json:"lines"`  // what it does, as people read it; at most 200, deletions first
+	Text   string         `json:"text,omitempty"` // the job's file with every line of it, for people
+	Hash   string         `json:"hash"`           // hex SHA-256 of the plan: what people approve
+	Counts map[string]int `json:"counts"`         // create, update, delete, cannot
+	Lines  []string       `json:"lines"`          // what it does, as people read it; at most 200, deletions first
 	Cannot []string       `json:"cannot,omitempty"`
 	Needs  string         `json:"needs,omitempty"` // who else has to approve: nobody, NeedsSecond or NeedsOwner
 	Guild  string         `json:"guild"`           // the saved guild's name

@@ -38,6 +38,7 @@ type Use struct {
 	resolved *discordgo.ApplicationCommandInteractionDataResolved
 	target   string // of a menu
 	typed    map[string]string
+	enclosed []*discordgo.File // with the next reply
 	edited   time.Time
 	deferred bool // the answer is an edit from now on
 }
@@ -120,7 +121,9 @@ func (u *Use) Typed(name string) string { return u.typed[name] }
 
 // Reply shows a card as the answer; a further one takes the place of the last.
 func (u *Use) Reply(ctx context.Context, c card.Card) error {
-	_, err := u.Bot.EditOriginal(ctx, u.it.AppID, u.it.Token, c.Edit())
+	e := c.Edit()
+	e.Files, u.enclosed = u.enclosed, nil
+	_, err := u.Bot.EditOriginal(ctx, u.it.AppID, u.it.Token, e)
 	u.edited = time.Now()
 	return err
 }

@@ -144,7 +144,8 @@ func (t Tools) get(ctx context.Context, u *command.Use) error {
 		return err
 	}
 	defer r.Close() //nolint:errcheck // read only
-	return u.Hand(ctx, t.about(u, j, done), &discordgo.File{Name: path.Base(file.Name), ContentType: "application/octet-stream", Reader: r})
+	u.Enclose(&discordgo.File{Name: path.Base(file.Name), ContentType: "application/octet-stream", Reader: r})
+	return u.Reply(ctx, t.about(u, j, done))
 }
 
 // remove asks before a backup is deleted.

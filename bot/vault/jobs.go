@@ -105,6 +105,7 @@ func (t Tools) job(ctx context.Context, u *command.Use) error {
 	if err != nil {
 		return err
 	}
+	t.enclose(ctx, u, j)
 	return u.Reply(ctx, c)
 }
 

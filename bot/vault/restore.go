@@ -24,7 +24,7 @@ func (t Tools) compare(ctx context.Context, u *command.Use) error {
 	if err != nil {
 		return err
 	}
-	_, plan, err := t.plan(ctx, u, bus.PlanArgs{Source: from.BackupSource, Mode: bus.RestoreExact}, from.secrets)
+	job, plan, err := t.plan(ctx, u, bus.PlanArgs{Source: from.BackupSource, Mode: bus.RestoreExact}, from.secrets)
 	if err != nil {
 		return err
 	}
@@ -35,6 +35,7 @@ func (t Tools) compare(ctx context.Context, u *command.Use) error {
 	if steps(plan) == 0 {
 		c.Text = u.T("compare.same")
 	}
+	t.enclose(ctx, u, job)
 	return u.Reply(ctx, c)
 }
 
@@ -66,6 +67,7 @@ func (t Tools) restore(ctx context.Context, u *command.Use) error {
 		c.Text = u.Everybody.T("restore.nothing")
 		return u.Reply(ctx, c)
 	}
+	t.enclose(ctx, u, job)
 	return u.Confirm(ctx, c, u.Everybody.T("button.restore", "d", plan.Counts["delete"], "m", plan.Counts["create"]+plan.Counts["update"]),
 		map[string]string{"plan": job.ID, "hash": plan.Hash})
 }
@@ -123,8 +125,7 @@ func planned(u *command.Use, job bus.Job) (bus.Job, bus.PlanDone, error) {
 // steps is how much a plan does.
 func steps(p bus.PlanDone) int { return p.Counts["create"] + p.Counts["update"] + p.Counts["delete"] }
 
-// planCard says what a restore would do. Deletions stand first; the hash stands for what finds no room, which the plan's
-// file has.
+// planCard says what a restore would do. Deletions stand first; what finds no room is in the file that is enclosed.
 func planCard(w words.Language, p bus.PlanDone) card.Card {
 	c := card.Card{Title: w.T("restore.title"), Colour: card.Urgent,
 		Text: w.T("restore.head", "at", fmt.Sprintf("<t:%d:F>", p.At.Unix()), "guild", card.Plainly(p.Guild),

@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"encoding/json"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -86,6 +87,44 @@ func TestUpload(t *testing.T) {
 				t.Errorf("%+v", a)
 			}
 		}
+	}
+}
+
+// TestThePlanAndTheReportAreHandedOver: whoever approves can read every line of a plan, and afterwards of the report. What was pruned in
+// channels that who asks may not see is not handed over.
+func TestThePlanAndTheReportAreHandedOver(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id := map[string]any{"backup": r.backup(r.GuildID(), time.Unix(1_700_000_000, 0), bus.BackupDone{Name: "own"}, "x")}
+	stored := func(key, text string) bus.JobFile {
+		_, err := r.files.Put(t.Context(), key, strings.NewReader(text))
+		r.OK(err)
+		return bus.JobFile{Name: path.Base(key), Size: int64(len(text)), Key: key}
+	}
+	files := []bus.JobFile{stored("1/a/plan.json", "{}"), stored("1/a/plan.txt", "every line"), {Name: "gone.txt", Size: 5, Key: "1/a/gone.txt"}}
+	r.plans(somePlan(""))
+	whole := r.end
+	r.ends(func(j *bus.Job) { whole(j); j.Files = files })
+	handed := func(i *sandbox.Interaction, want ...string) {
+		t.Helper()
+		s := r.until(i, "an answer", func(s sandbox.InteractionState) bool {
+			return s.Original != nil && s.Original.Text() != "" && len(s.Original.Files) >= len(want)
+		})
+		var got []string
+		for _, f := range s.Original.Files {
+			got = append(got, f.Name+": "+string(f.Data))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("handed over: %q, want %q", got, want)
+		}
+	}
+	handed(r.uses(r.admin, "backup restore", id), "plan.txt: every line")
+	handed(r.uses(r.admin, "backup compare", id), "plan.txt: every line")
+	for kind, want := range map[bus.JobKind][]string{bus.JobBackupRestore: {"report.txt: what was done"}, bus.JobMessagePrune: nil} {
+		j := bus.Job{V: 1, ID: bus.NewJobID(time.Now()), Kind: kind, Guild: r.GuildID(), State: bus.JobCompleted, Files: []bus.JobFile{stored("1/b/report.txt", "what was done")}}
+		_, err := r.records.Put(t.Context(), bus.JobKey(j.Guild, j.ID), j)
+		r.OK(err)
+		handed(r.uses(r.admin, "job show", map[string]any{"job": j.ID}), want...)
 	}
 }
 

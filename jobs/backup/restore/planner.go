@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"splashtail/bus"
 	"splashtail/jobs/backup/model"
@@ -100,6 +101,9 @@ func (w *Planner) Run(ctx context.Context, r work.Run) error {
 		return err
 	}
 	if _, err := r.Put(ctx, PlanName, &file); err != nil {
+		return err
+	}
+	if _, err := r.Put(ctx, PlanText, strings.NewReader(asText(p, in.Saved.Guild.Name))); err != nil {
 		return err
 	}
 	done := summary(p)
@@ -217,7 +221,7 @@ const maxLines = 200
 
 // summary is what people see of a plan: deletions first.
 func summary(p plan.Plan) bus.PlanDone {
-	done := bus.PlanDone{File: PlanName, Hash: p.Hash(), Counts: map[string]int{}, At: p.Of.TakenAt}
+	done := bus.PlanDone{File: PlanName, Text: PlanText, Hash: p.Hash(), Counts: map[string]int{}, At: p.Of.TakenAt}
 	for _, s := range p.Steps {
 		done.Counts[string(s.Op)]++
 	}
