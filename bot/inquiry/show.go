@@ -91,8 +91,20 @@ func (t Tools) showOne(ctx context.Context, u *command.Use, i bus.Incident, numb
 	if err != nil {
 		return err
 	}
-	slices.Reverse(deeds)
-	page, at, of := card.Page(deeds, deedsPerPage, number)
+	c := deedPage(u, deeds, number, showButton, i.ID)
+	c.Title, c.Text = u.T("incident.title", "id", i.ID, "cause", card.Plainly(cause(u, i))), head(u, i)+"\n\n"+c.Text
+	if i.Undo != nil && len(i.Undo.Fails) > 0 {
+		c.Fields = []card.Field{{Name: u.T("incident.refused", "count", len(i.Undo.Fails)), Value: card.Plainly(strings.Join(i.Undo.Fails, "\n"))}}
+	}
+	return u.Reply(ctx, c)
+}
+
+// deedPage is a page of deeds, the newest first. Its buttons, named name, turn to the others; their state is the number of
+// the page and id.
+func deedPage(u *command.Use, deeds []bus.Deed, number int, name, id string) card.Card {
+	newest := slices.Clone(deeds)
+	slices.Reverse(newest)
+	page, at, of := card.Page(newest, deedsPerPage, number)
 	var lines strings.Builder
 	for _, d := range page {
 		lines.WriteString(line(u, d) + "\n")
@@ -100,15 +112,10 @@ func (t Tools) showOne(ctx context.Context, u *command.Use, i bus.Incident, numb
 	if len(deeds) == 0 {
 		lines.WriteString(u.T("incident.no_deeds") + "\n")
 	}
-	c := card.Card{Title: u.T("incident.title", "id", i.ID, "cause", card.Plainly(cause(u, i))), Text: head(u, i) + "\n\n" + lines.String(),
-		Footer: u.T("incident.footer", "count", len(deeds), "page", at+1, "pages", of), Buttons: turn(u, showButton, at, of, " "+i.ID)}
-	if i.Undo != nil && len(i.Undo.Fails) > 0 {
-		c.Fields = []card.Field{{Name: u.T("incident.refused", "count", len(i.Undo.Fails)), Value: card.Plainly(strings.Join(i.Undo.Fails, "\n"))}}
-	}
-	return u.Reply(ctx, c)
+	return card.Card{Text: lines.String(), Footer: u.T("incident.footer", "count", len(deeds), "page", at+1, "pages", of), Buttons: turn(u, name, at, of, " "+id)}
 }
 
-// deedWords names the kinds of deeds in the catalogue; others are "other".
+// deedWord names the kind of a deed in the catalogue; others are "other".
 func deedWord(kind int) string {
 	switch kind {
 	case 1:

@@ -2,12 +2,10 @@ package inquiry
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"splashtail/bot/card"
 	"splashtail/bot/command"
 	"splashtail/bus"
 )
@@ -36,15 +34,8 @@ func (t Tools) timelinePage(ctx context.Context, u *command.Use, state string) e
 	if err != nil {
 		return err
 	}
-	slices.Reverse(deeds)
-	page, at, of := card.Page(deeds, deedsPerPage, n)
-	var lines strings.Builder
-	for _, d := range page {
-		lines.WriteString(line(u, d) + "\n")
-	}
-	if len(deeds) == 0 {
-		lines.WriteString(u.T("incident.no_deeds") + "\n")
-	}
-	return u.Reply(ctx, card.Card{Title: u.T("timeline.title"), Text: u.T("timeline.head", "user", mention(actor), "days", int(timelineSince/(24*time.Hour))) + "\n\n" + lines.String(),
-		Footer: u.T("incident.footer", "count", len(deeds), "page", at+1, "pages", of), Buttons: turn(u, timelineButton, at, of, " "+user)})
+	c := deedPage(u, deeds, n, timelineButton, user)
+	c.Title = u.T("timeline.title")
+	c.Text = u.T("timeline.head", "user", mention(actor), "days", int(timelineSince/(24*time.Hour))) + "\n\n" + c.Text
+	return u.Reply(ctx, c)
 }
