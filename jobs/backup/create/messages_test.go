@@ -99,6 +99,9 @@ func TestRolloverFillsTheQuota(t *testing.T) {
 		if b.total() != 400 || before != nil && !slices.Equal(counts, before) {
 			t.Errorf("%d messages: %v, and before %v", b.total(), counts, before)
 		}
+		if slices.Max(counts) <= args.PerChannel {
+			t.Errorf("what some channels left did not go beyond the share of others: %v", counts)
+		}
 		before = counts
 	}
 	args.NoRollover = true
