@@ -66,9 +66,3 @@ func CanActOnRole(g *discordgo.Guild, actor *discordgo.Member, r *discordgo.Role
 func CanGiveRole(g *discordgo.Guild, actor *discordgo.Member, r *discordgo.Role) bool {
 	return !r.Managed && r.ID != g.ID && CanActOnRole(g, actor, r)
 }
-
-// CanGrant says whether a member may put these permissions into a role: only those that
-// they have themselves.
-func CanGrant(g *discordgo.Guild, actor *discordgo.Member, permissions int64) bool {
-	return permissions&^RolePermissions(g, actor) == 0
-}

@@ -50,6 +50,7 @@ type Limiter struct {
 	buckets int
 	waiting int
 	swept   time.Time
+	roomed  time.Time
 	stats   counts
 }
 
@@ -173,7 +174,7 @@ func (l *Limiter) enter(ctx context.Context, a Ask, now time.Time) (*waiter, err
 	t := l.token(a, now)
 	var b *bucket
 	if t != nil {
-		b = l.bucketFor(t, a)
+		b = l.bucketFor(t, a, now)
 	}
 	if b == nil || len(b.waiting) >= l.cfg.MaxQueue || l.waiting >= l.cfg.MaxWaiting {
 		wait := time.Second

@@ -24,7 +24,7 @@ func (l *Limiter) token(a Ask, now time.Time) *tokenBudget {
 
 // bucketFor finds or makes the bucket of a request by what is known now; nil when there
 // are too many.
-func (l *Limiter) bucketFor(t *tokenBudget, a Ask) *bucket {
+func (l *Limiter) bucketFor(t *tokenBudget, a Ask, now time.Time) *bucket {
 	route := a.routeKey()
 	key := bucketKey{"route " + route, a.Route.Major}
 	if hash, ok := t.hashes[route]; ok {
@@ -32,17 +32,24 @@ func (l *Limiter) bucketFor(t *tokenBudget, a Ask) *bucket {
 	}
 	b := t.buckets[key]
 	if b == nil {
-		if l.buckets >= maxBuckets {
-			l.forget(time.Now(), 0)
-		}
+		l.makeRoom(now)
 		if l.buckets >= maxBuckets {
 			return nil
 		}
-		b = &bucket{key: key, owner: t, template: a.Route.Template, serial: a.Route.Serial, last: time.Now()}
+		b = &bucket{key: key, owner: t, template: a.Route.Template, serial: a.Route.Serial, last: now}
 		t.buckets[key] = b
 		l.buckets++
 	}
 	return b
+}
+
+// makeRoom forgets all that is idle when there are too many buckets: every second at most,
+// since it looks at all of them.
+func (l *Limiter) makeRoom(now time.Time) {
+	if l.buckets >= maxBuckets && now.Sub(l.roomed) >= time.Second {
+		l.roomed = now
+		l.forget(now, 0)
+	}
 }
 
 // hash notes which bucket a route belongs to.
@@ -134,7 +141,7 @@ func (l *Limiter) forget(now time.Time, age time.Duration) {
 				l.buckets--
 			}
 		}
-		old := now.Sub(t.last) >= age
+		old := now.Sub(t.last) >= age && now.After(t.last) // else somebody is about to use it
 		if t.global.drop(now); old && len(t.buckets) == 0 && len(t.global.places) == 0 && !now.Before(t.global.blocked) {
 			if t.timer != nil {
 				t.timer.Stop()

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Permit is the right to send one request now. Exactly one of Done and Lost is called
-// when it is answered or given up.
+// Permit is the right to send one request now. Done or Lost has to be called when it is
+// answered or given up; only the first call counts.
 type Permit struct {
 	l        *Limiter
 	ask      Ask
@@ -105,10 +105,10 @@ func (p *Permit) limited(now time.Time, rl RateLimit, refused *APIError) {
 		p.bucket.answered(p, now, http.StatusTooManyRequests, RateLimit{})
 	case rl.Known && rl.Remaining > 0:
 		p.learn(now, http.StatusTooManyRequests, rl)
-		p.target().hold(p.ask.part(), until)
+		p.target(now).hold(p.ask.part(), until)
 	default:
 		p.told(rl, now)
-		if to := p.target(); to != p.bucket {
+		if to := p.target(now); to != p.bucket {
 			p.bucket.lost(p, now)
 			to.blocked = later(to.blocked, until)
 		} else {
@@ -118,8 +118,8 @@ func (p *Permit) limited(now time.Time, rl RateLimit, refused *APIError) {
 }
 
 // target is the bucket that the request belongs to by what is known now.
-func (p *Permit) target() *bucket {
-	if b := p.l.bucketFor(p.bucket.owner, p.ask); b != nil {
+func (p *Permit) target(now time.Time) *bucket {
+	if b := p.l.bucketFor(p.bucket.owner, p.ask, now); b != nil {
 		return b
 	}
 	return p.bucket
@@ -136,7 +136,7 @@ func (p *Permit) learn(now time.Time, status int, rl RateLimit) {
 	if rl.Known {
 		p.told(rl, now)
 	}
-	to := p.target()
+	to := p.target(now)
 	if to == p.bucket {
 		to.answered(p, now, status, rl)
 		return

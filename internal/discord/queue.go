@@ -23,7 +23,7 @@ func (l *Limiter) grantOne(b *bucket, now time.Time) bool {
 		l.wake(b, at, now)
 		return false
 	}
-	if to := l.bucketFor(b.owner, w.ask); to != nil && to != b {
+	if to := l.bucketFor(b.owner, w.ask, now); to != nil && to != b {
 		// Headers have told meanwhile which bucket this route belongs to.
 		b.remove(w)
 		to.add(w)
@@ -96,7 +96,7 @@ func (l *Limiter) wake(b *bucket, at, now time.Time) {
 func (l *Limiter) after(p *Permit, now time.Time) {
 	b := p.bucket
 	l.pump(b, now)
-	if to := l.bucketFor(b.owner, p.ask); to != nil && to != b {
+	if to := l.bucketFor(b.owner, p.ask, now); to != nil && to != b {
 		l.pump(to, now)
 	}
 	if p.probe {
