@@ -10,10 +10,10 @@
 //
 //   - broker.go: configuration, what runs, start and stop;
 //   - events.go, session.go: what a client may say and what becomes of it;
-//   - seat.go, hub.go, owners.go: who owns a connect code, here and among brokers;
+//   - seat.go, seat_redis.go, hub.go, owners.go: who owns a connect code, here and among brokers;
 //   - task.go: mute tasks;
-//   - edge.go, redis_edge.go: CAPTURE to Redis; redis_channels.go: Redis to us;
+//   - edge*.go, redis_edge.go: CAPTURE to Redis; redis_channels.go: Redis to us;
 //   - door.go, limits.go: HTTP, addresses, limits;
-//   - seam.go, sock.go, transport.go, packet.go, payload.go: Socket.IO. Nothing else
+//   - seam.go, sock*.go, transport.go, packet.go, payload.go: Socket.IO. Nothing else
 //     imports that library.
 package broker

@@ -2,11 +2,8 @@ package broker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,22 +37,6 @@ type edge struct {
 	passed map[uint64]bool // events beyond upTo that cannot be read
 
 	pushed func(cursor) // for tests: called after each group
-}
-
-// cursor is a place in one life of the stream.
-type cursor struct {
-	epoch string
-	seq   uint64
-}
-
-func (c cursor) String() string { return fmt.Sprintf("%s:%d", c.epoch, c.seq) }
-
-// step is what one event does in Redis.
-type step struct {
-	seq     uint64
-	do      string // see pushScript
-	code    string
-	element string // for the job list; empty: none
 }
 
 // pushed is what a group did.
@@ -122,78 +103,6 @@ func (e *edge) hold(ctx context.Context) {
 			pause.For(ctx, 250*time.Millisecond)
 		}
 	}
-}
-
-// begin finds the place to read from, waiting for Redis and the bus as long as needed.
-func (e *edge) begin(ctx context.Context) (from uint64, err error) {
-	gap := 50 * time.Millisecond
-	for {
-		from, err = e.place(ctx)
-		if err == nil {
-			e.m.redisUp.Set(1)
-			return from, nil
-		}
-		if ctx.Err() != nil {
-			return 0, ctx.Err()
-		}
-		e.m.redisUp.Set(0)
-		e.log.Warn("events cannot be written to Redis yet; they wait", "err", err)
-		pause.For(ctx, gap)
-		gap = min(2*gap, 2*time.Second)
-	}
-}
-
-func (e *edge) place(ctx context.Context) (uint64, error) {
-	c, ok, err := e.redis.cursor(ctx)
-	if err != nil {
-		return 0, err
-	}
-	info, err := bus.InfoOf(ctx, e.b, bus.AllCapture())
-	if err != nil {
-		return 0, err
-	}
-	var mirror bus.Position
-	if !ok {
-		if mirror, err = e.mirrored(ctx); err != nil {
-			return 0, err
-		}
-	}
-	start, why := startAfter(c, ok, cursor{mirror.Epoch, mirror.Seq}, info)
-	if why != "" {
-		if err := e.redis.setCursor(ctx, cursor{info.Epoch, start}); err != nil {
-			return 0, err
-		}
-		e.log.Info("the place in Redis was set", "cause", why, "seq", start)
-	}
-	e.mu.Lock()
-	e.epoch = info.Epoch
-	e.mu.Unlock()
-	e.reached(start)
-	return start + 1, nil
-}
-
-// startAfter decides after which event to go on, and why the cursor in Redis must be
-// set for that; an empty cause leaves it.
-func startAfter(redis cursor, ok bool, mirror cursor, info bus.StreamInfo) (seq uint64, why string) {
-	switch {
-	case ok && redis.epoch == info.Epoch && redis.seq <= info.Last:
-		return redis.seq, ""
-	case ok && redis.epoch == info.Epoch:
-		return info.Last, "the stream has lost its newest events"
-	case ok:
-		return 0, "the stream was made anew"
-	case mirror.epoch == info.Epoch && mirror.seq <= info.Last:
-		return mirror.seq, "Redis has no place; the copy on the bus is used"
-	}
-	return 0, "Redis has no place"
-}
-
-func (e *edge) mirrored(ctx context.Context) (bus.Position, error) {
-	p, err := e.positions.Get(ctx, positionKey)
-	if bus.IsCode(err, bus.CodeNotFound) {
-		return bus.Position{}, nil
-	}
-	return p.Value, err
 }
 
 // write puts a group into Redis, again until Redis confirms it.
@@ -281,61 +190,4 @@ func (e *edge) mirror(ctx context.Context) {
 		}
 		cancel()
 	}
-}
-
-// stepOf says what an event does in Redis.
-func stepOf(d bus.Delivery[bus.CaptureEvent]) step {
-	e := d.Value
-	s := step{seq: d.Seq, code: e.Code.String()}
-	yes := e.Payload == "true"
-	switch e.Kind {
-	case bus.CaptureConnection:
-		if !yes || e.Cause == causeConnected || e.Cause == causeTakeover {
-			s.do = "reset"
-		}
-	case bus.CaptureLobby:
-		s.do = "room:" + e.Room
-	case bus.CaptureState, bus.CapturePlayer:
-		s.do = "play"
-	case bus.CaptureReady:
-		s.do = "unready"
-		if yes {
-			s.do = "ready"
-		}
-	}
-	if n, ok := jobType(e.Kind); ok {
-		s.element = jobElement(n, e.Payload)
-	}
-	return s
-}
-
-// jobType is the number of a kind in the job list of AutoMuteUs.
-func jobType(k bus.CaptureKind) (int, bool) {
-	switch k {
-	case bus.CaptureConnection:
-		return 0, true
-	case bus.CaptureLobby:
-		return 1, true
-	case bus.CaptureState:
-		return 2, true
-	case bus.CapturePlayer:
-		return 3, true
-	case bus.CaptureGameOver:
-		return 4, true
-	}
-	return 0, false
-}
-
-// jobElement is an element of the list. The payload is a JSON string whatever it holds:
-// AutoMuteUs dies of anything else.
-func jobElement(n int, payload string) string {
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	// Numbers and strings always encode, and a Builder takes everything.
-	_ = enc.Encode(struct {
-		Type    int    `json:"type"`
-		Payload string `json:"payload"`
-	}{n, payload})
-	return strings.TrimSuffix(b.String(), "\n")
 }

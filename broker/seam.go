@@ -15,8 +15,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// This file, sock.go and transport.go are the seam over zishang520/socket.io: nothing
-// else imports it, and nothing of it shows outside. The library keeps the protocol's
+// This file, sock*.go, transport.go and engine_server.go are the seam over
+// zishang520/socket.io: nothing else imports it, and nothing of it shows outside. The library keeps the protocol's
 // state (handshake, upgrade, pings, namespace); the seam takes packets from it before it
 // dispatches them, because it would run one client's events concurrently and out of
 // order, on goroutines that nobody may panic on.

@@ -1,17 +1,14 @@
 package broker
 
 import (
-	"context"
 	"errors"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
 	"github.com/zishang520/engine.io-go-parser/packet"
-	"github.com/zishang520/engine.io/v2/engine"
 	"github.com/zishang520/engine.io/v2/transports"
 	"github.com/zishang520/engine.io/v2/types"
 )
@@ -255,88 +252,4 @@ func (t *wsTransport) DoClose(then types.Callable) {
 	if then != nil {
 		then()
 	}
-}
-
-// engineServer is the library's Engine.IO server with our transports.
-type engineServer struct{ engine.Server }
-
-func newEngineServer(opts any) *engineServer {
-	s := &engineServer{engine.MakeServer()}
-	s.Prototype(s)
-	s.Construct(opts)
-	return s
-}
-
-// CreateTransport is called by the library's handshake.
-func (s *engineServer) CreateTransport(name string, ctx *types.HttpContext) (transports.Transport, error) {
-	if t := ticketOf(ctx).transport; t != nil {
-		return t, nil
-	}
-	return transports.NewPolling(ctx), nil // never JSONP, whatever the query says
-}
-
-// ticket travels with a request through the library, which has no other way to tell
-// its callbacks what we know about it.
-type ticket struct {
-	addr      string       // of the client, as the door sees it
-	admitted  bool         // counted as a connection of that address
-	transport *wsTransport // of a websocket request
-	sock      *sock        // what the handshake made
-}
-
-type ticketKey struct{}
-
-func withTicket(r *http.Request, t *ticket) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), ticketKey{}, t))
-}
-
-func ticketOf(ctx *types.HttpContext) *ticket {
-	if t, ok := ctx.Request().Context().Value(ticketKey{}).(*ticket); ok {
-		return t
-	}
-	return &ticket{}
-}
-
-// lateWriter passes an HTTP answer on until the handler has returned. The library may
-// write later from another goroutine, when net/http has already given the buffers to
-// the next request.
-type lateWriter struct {
-	mu     sync.Mutex
-	w      http.ResponseWriter // nil when over
-	header http.Header
-}
-
-func newLateWriter(w http.ResponseWriter) *lateWriter {
-	return &lateWriter{w: w, header: http.Header{}}
-}
-
-// Header belongs to the library alone until WriteHeader.
-func (l *lateWriter) Header() http.Header { return l.header }
-
-// WriteHeader sends the header, or nothing when it is too late.
-func (l *lateWriter) WriteHeader(status int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.w == nil {
-		return
-	}
-	for k, v := range l.header {
-		l.w.Header()[k] = v
-	}
-	l.w.WriteHeader(status)
-}
-
-func (l *lateWriter) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.w == nil {
-		return 0, http.ErrHandlerTimeout
-	}
-	return l.w.Write(b)
-}
-
-func (l *lateWriter) finish() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.w = nil
 }
