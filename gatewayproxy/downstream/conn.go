@@ -3,7 +3,6 @@ package downstream
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -49,7 +48,7 @@ type conn struct {
 	status atomic.Pointer[SessionStatus]
 }
 
-// idleLimit is how long a connection may stay without a session.
+// How long a connection may stay without a session: at first, and after a session was refused.
 const (
 	helloLimit   = 60 * time.Second
 	refusedLimit = 30 * time.Second
@@ -186,168 +185,4 @@ func (c *conn) tick(tick <-chan time.Time) error {
 	default:
 		return nil
 	}
-}
-
-// chores are looked at about once a second: silence, the stop of the process, and the
-// session's record.
-func (c *conn) chores() error {
-	now := time.Now()
-	silent := now.Sub(time.Unix(0, c.heard.Load()))
-	switch {
-	case silent > c.s.cfg.Heartbeat*7/4:
-		return &closing{gateway.CloseUnknown, "no heartbeat came; come back and resume"}
-	case !c.idle.IsZero() && now.After(c.idle):
-		return &closing{gateway.CloseUnknown, "neither IDENTIFY nor RESUME came"}
-	case !c.draining.IsZero() && now.After(c.draining):
-		return &closing{gateway.CloseUnknown, "this server stops; come back and resume"}
-	}
-	if c.draining.IsZero() && c.s.stopping() {
-		if c.sess == nil {
-			return &closing{gateway.CloseUnknown, "this server stops; come back"}
-		}
-		// Several libraries need to have heard something else before a RECONNECT.
-		if !c.asked && !c.sess.resuming && len(c.sess.shown) == 0 {
-			c.draining = now.Add(c.s.cfg.Drain)
-			return c.control(gateway.OpReconnect, nullD)
-		}
-	}
-	if c.sess != nil && now.Sub(c.sess.kept) > c.s.cfg.Keep/4 {
-		c.keep()
-	}
-	if c.sess != nil && c.sess.resuming {
-		return c.lookBehind()
-	}
-	return nil
-}
-
-// keep writes the session's record anew. It lives long enough for some more tries.
-func (c *conn) keep() {
-	c.sess.kept = time.Now()
-	if err := c.s.store(c.ctx, c.sess); err != nil {
-		c.log.Warn("a bot's session was not written; it can be resumed as it was before", "session", c.sess.short(), "err", err)
-	}
-}
-
-// keepLast gives a session that lost its connection the full time to come back.
-func (c *conn) keepLast() {
-	if c.sess == nil || c.lost.Load() {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 5*time.Second)
-	defer cancel()
-	if err := c.s.store(ctx, c.sess); err != nil {
-		c.log.Warn("a bot's session was not written at its end; it can be resumed for a shorter time", "session", c.sess.short(), "err", err)
-	}
-}
-
-// note publishes where the session stands.
-func (c *conn) note() {
-	scanned, _ := c.s.tail.at()
-	st := c.status.Load()
-	behind := scanned - min(c.sess.cursor, scanned)
-	if st != nil && st.Behind == behind && st.Number == c.sess.sent {
-		return
-	}
-	c.status.Store(&SessionStatus{Session: c.sess.short(), Shard: c.sess.view.shard, Shards: c.sess.view.shards,
-		Addr: c.addr, Since: c.sess.rec.Since, Number: c.sess.sent, Behind: behind})
-}
-
-// dispatch sends an event.
-func (c *conn) dispatch(event string, number uint64, d []byte) error {
-	if c.sess.num.fresh { // the bot must not know a number that a RESUME would not understand
-		if err := c.s.store(c.ctx, c.sess); err != nil {
-			return err
-		}
-	}
-	c.scratch = appendDispatch(c.scratch[:0], event, number, d)
-	if err := c.write(c.scratch); err != nil {
-		return err
-	}
-	c.sess.sent = max(c.sess.sent, number)
-	return c.answered()
-}
-
-// control sends a frame that is no event.
-func (c *conn) control(op int, d string) error {
-	c.scratch = appendControl(c.scratch[:0], op, d)
-	return c.write(c.scratch)
-}
-
-// answered sends the ACKs that waited: after an IDENTIFY or RESUME another frame must be
-// first, or some libraries wait for ever.
-func (c *conn) answered() error {
-	c.asked = false
-	for ; c.acks > 0; c.acks-- {
-		if err := c.control(gateway.OpHeartbeatACK, nullD); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *conn) write(frame []byte) error {
-	message, err := c.codec.encode(frame)
-	if err != nil {
-		return err
-	}
-	if cap(c.scratch) > maxFrameKept {
-		c.scratch = nil
-	}
-	// The wire bounds the time, and closes when c.ctx ends.
-	if err := c.ws.Write(context.Background(), c.codec.kind, message); err != nil {
-		return err
-	}
-	c.s.m.frames.Inc()
-	return nil
-}
-
-// read hands over what the bot sends until the connection ends.
-func (c *conn) read() {
-	defer close(c.frames)
-	var window pace
-	for {
-		f, err := c.readOne()
-		if err != nil {
-			return
-		}
-		now := time.Now()
-		c.heard.Store(now.UnixNano())
-		if !window.allow(now) && f.fail == nil {
-			f.fail = &closing{gateway.CloseRateLimited, "more than 120 frames within a minute"}
-		}
-		select {
-		case c.frames <- f:
-		case <-c.ctx.Done():
-			return
-		}
-		if f.fail != nil {
-			// Only the bot's own close frame is of interest now.
-			_, _, _ = c.ws.Reader(c.ctx)
-			return
-		}
-	}
-}
-
-// readOne reads a frame. An error ends the connection; what the bot did wrong is in the
-// frame.
-func (c *conn) readOne() (frame, error) {
-	_, r, err := c.ws.Reader(c.ctx)
-	if err != nil {
-		return frame{}, err
-	}
-	data, err := io.ReadAll(io.LimitReader(r, maxClientFrame+1))
-	if err != nil {
-		return frame{}, err
-	}
-	if len(data) > maxClientFrame {
-		if _, err := io.Copy(io.Discard, r); err != nil { // or the close frame behind it is not found
-			return frame{}, err
-		}
-		return frame{fail: &closing{gateway.CloseDecode, "a frame may have 4096 bytes"}}, nil
-	}
-	f, err := readFrame(data)
-	if err != nil {
-		return frame{fail: &closing{gateway.CloseDecode, "a frame is " + err.Error()}}, nil
-	}
-	return f, nil
 }
