@@ -10,6 +10,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,20 +67,12 @@ type Bot struct {
 
 // New checks the config and puts the parts together. It does no I/O.
 func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Bot, error) {
-	if cfg.APIURL == "" {
-		cfg.APIURL = discord.DefaultAPI
-	}
-	if cfg.Instance == "" {
-		cfg.Instance = componentName
-	}
-	if cfg.Metrics == nil {
-		cfg.Metrics = prometheus.NewRegistry()
-	}
+	cfg.APIURL = cmp.Or(cfg.APIURL, discord.DefaultAPI)
+	cfg.Instance = cmp.Or(cfg.Instance, componentName)
+	cfg.Metrics = cmp.Or(cfg.Metrics, prometheus.Registerer(prometheus.NewRegistry()))
+	cfg.Limiter = cmp.Or(cfg.Limiter, discord.NewLimiter(discord.LimiterConfig{}))
 	if cfg.Token.IsZero() {
 		return nil, errors.New("the bot has no token (DISCORD_BOT_TOKEN)")
-	}
-	if cfg.Limiter == nil {
-		cfg.Limiter = discord.NewLimiter(discord.LimiterConfig{})
 	}
 	client, err := discord.NewLimitedClient(cfg.APIURL, cfg.Limiter)
 	if err != nil {

@@ -10,6 +10,7 @@
 package gatewayproxy
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -76,23 +77,15 @@ type Proxy struct {
 
 // New checks the config and puts the parts together. It does no I/O.
 func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Proxy, error) {
-	if cfg.APIURL == "" {
-		cfg.APIURL = discord.DefaultAPI
-	}
-	if cfg.Instance == "" {
-		cfg.Instance = componentName
-	}
-	if cfg.Metrics == nil {
-		cfg.Metrics = prometheus.NewRegistry()
-	}
+	cfg.APIURL = cmp.Or(cfg.APIURL, discord.DefaultAPI)
+	cfg.Instance = cmp.Or(cfg.Instance, componentName)
+	cfg.Metrics = cmp.Or(cfg.Metrics, prometheus.Registerer(prometheus.NewRegistry()))
+	cfg.Limiter = cmp.Or(cfg.Limiter, discord.NewLimiter(discord.LimiterConfig{}))
 	if _, _, err := net.SplitHostPort(cfg.Addr); err != nil {
 		return nil, fmt.Errorf("the address for bots is not host:port: %w", err)
 	}
 	if !slices.Contains([]string{"", "zstd", "zlib", "none"}, cfg.Compress) {
 		return nil, fmt.Errorf("what Discord sends can be compressed with zstd, zlib or none, not with %q", cfg.Compress)
-	}
-	if cfg.Limiter == nil {
-		cfg.Limiter = discord.NewLimiter(discord.LimiterConfig{})
 	}
 	client, err := discord.NewLimitedClient(cfg.APIURL, cfg.Limiter)
 	if err != nil {

@@ -13,6 +13,7 @@
 package muteproxy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -69,24 +70,12 @@ const (
 )
 
 func (c Config) withDefaults() Config {
-	if c.APIURL == "" {
-		c.APIURL = discord.DefaultAPI
-	}
-	if c.MaxReq5Sec == 0 {
-		c.MaxReq5Sec = defaultPerWindow
-	}
-	if c.AckTimeout == 0 {
-		c.AckTimeout = defaultAckTimeout
-	}
-	if c.TaskTimeout == 0 {
-		c.TaskTimeout = defaultTaskTimeout
-	}
-	if c.Metrics == nil {
-		c.Metrics = prometheus.NewRegistry()
-	}
-	if c.Instance == "" {
-		c.Instance = "muteproxy"
-	}
+	c.APIURL = cmp.Or(c.APIURL, discord.DefaultAPI)
+	c.MaxReq5Sec = cmp.Or(c.MaxReq5Sec, defaultPerWindow)
+	c.AckTimeout = cmp.Or(c.AckTimeout, defaultAckTimeout)
+	c.TaskTimeout = cmp.Or(c.TaskTimeout, defaultTaskTimeout)
+	c.Metrics = cmp.Or(c.Metrics, prometheus.Registerer(prometheus.NewRegistry()))
+	c.Instance = cmp.Or(c.Instance, "muteproxy")
 	return c
 }
 
