@@ -31,7 +31,7 @@ func (p Plan) Markdown() string {
 	fmt.Fprintf(&w, "| `%s.send.<shards>.<shard>` | the gatewayproxy that holds the shard | send a bot's command to Discord's gateway |\n", rootGateway)
 	fmt.Fprintf(&w, "| `%s.proof.<shards>.<shard>` | the gatewayproxy that holds the shard | prove that everything is stored that Discord has sent until now |\n", rootGateway)
 	fmt.Fprintf(&w, "| `%s.shard.<shards>.<shard>` | the gatewayproxy that holds the shard | restart, release or begin the shard's session anew |\n", rootGateway)
-	fmt.Fprintf(&w, "| `%s.jobs.<verb>` | one instance of jobs | submit, cancel, retry, pause, resume, list and show jobs |\n", rootControl)
+	fmt.Fprintf(&w, "| `%s.jobs.<verb>` | one instance of jobs | submit, cancel, retry, release, remove, pause, resume, schedule, list and show jobs |\n", rootControl)
 	return w.String()
 }
 

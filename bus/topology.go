@@ -154,7 +154,7 @@ func streams() []Stream {
 		},
 		{
 			Name: streamJobs, Takes: AllJobRuns().patterns, Keep: KeepWork,
-			Does:   "Which jobs are to be worked on or are being worked on: small items, the job itself is its record. Their subject is the lock of a guild's lane. jobs writes and reads.",
+			Does:   "Which jobs are to be worked on or are being worked on: small items, the job itself is its record. Their subject is the lock of a guild's lane, or of one of its places. jobs writes and reads.",
 			MaxAge: 30 * day, MaxBytes: 64 * mib, MaxMsg: 4 * kib, Dedupe: 2 * time.Minute,
 		},
 		{
