@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"splashtail/bus"
@@ -22,13 +23,14 @@ import (
 
 // Bounds, Discord's and ours.
 const (
-	maxMessages = 1000
-	minChannel  = 10
-	maxChannels = 500
-	perCall     = 100                 // Discord's, for reading and for deleting at once
-	youngerBy   = 14 * 24 * time.Hour // Discord deletes only younger ones at once
-	safeMargin  = time.Hour           // what is nearly too old might be when its turn comes
-	fileName    = "pruned-messages.txt"
+	maxMessages  = 1000
+	minChannel   = 10
+	maxChannels  = 500
+	perCall      = 100                 // Discord's, for reading and for deleting at once
+	youngerBy    = 14 * 24 * time.Hour // Discord deletes only younger ones at once
+	safeMargin   = time.Hour           // what is nearly too old might be when its turn comes
+	deleteMargin = 10 * time.Minute    // what a call may take, with its waits for Discord's limits
+	fileName     = "pruned-messages.txt"
 )
 
 // Prune is the work of one job.
@@ -152,7 +154,7 @@ func (p *Prune) deleteIn(ctx context.Context, r work.Run, c channelFound, tell f
 		if err := ctx.Err(); err != nil {
 			return gone, err
 		}
-		some := c.IDs[gone:min(gone+perCall, len(c.IDs))]
+		some := atOnce(c.IDs[gone:min(gone+perCall, len(c.IDs))])
 		reason := p.Reason + " op=" + r.Job().Operation(deletedKey(c.ID))
 		if len(some) >= discord.MinBulkDelete {
 			err = p.bot.DeleteMessages(ctx, c.ID, some, reason)
@@ -169,6 +171,22 @@ func (p *Prune) deleteIn(ctx context.Context, r work.Run, c channelFound, tell f
 		tell(gone)
 	}
 	return gone, nil
+}
+
+// atOnce gives how many of some messages, the newest first, can be deleted with one call. A job that was parked for days may go on
+// when they have become too old for a bulk delete, which deletes none if one is: those go one by one.
+func atOnce(ids []string) []string {
+	oldest, young := discord.SnowflakeAt(time.Now().Add(-youngerBy+deleteMargin)), 0
+	for _, id := range ids {
+		if n, err := strconv.ParseUint(id, 10, 64); err != nil || n < oldest {
+			break
+		}
+		young++
+	}
+	if young < discord.MinBulkDelete {
+		young = 1
+	}
+	return ids[:young]
 }
 
 // refused says whether Discord will say the same again.

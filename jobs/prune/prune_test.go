@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -171,6 +172,39 @@ func TestAPruneGoesOnWhereItWas(t *testing.T) {
 		if err != nil || done.Total != 150 || r.left(r.channels[0], r.spammer) != 10 {
 			t.Errorf("%+v, %v; %d are left", done, err, r.left(r.channels[0], r.spammer))
 		}
+	}
+}
+
+// A job that was parked goes on when what it found is too old to be deleted in bulk: that goes one by one.
+func TestAPruneGoesOnWhenMessagesHaveBecomeOld(t *testing.T) {
+	r := newRig(t, 1)
+	r.say(r.spammer, r.channels[0], 3)
+	var ids []string
+	for _, m := range r.Messages(r.channels[0]) {
+		ids = append(ids, fmt.Sprint(m.ID))
+	}
+	slices.Reverse(ids)
+	// Two that somebody else deleted meanwhile, a month old.
+	old := discord.SnowflakeAt(time.Now().AddDate(0, -1, 0))
+	ids = append(ids, fmt.Sprint(old+1), fmt.Sprint(old))
+	found := map[string]any{"channels": []any{map[string]any{"id": fmt.Sprint(r.channels[0]), "ids": ids}}}
+	done, _, err := r.run(t.Context(), t.TempDir(), `{"max_messages":5}`, func(in work.Run) work.Run {
+		if err := errors.Join(in.Note(t.Context(), "found", found), in.Note(t.Context(), "step/find", true)); err != nil {
+			t.Fatal(err)
+		}
+		return in
+	})
+	if err != nil || done.Total != 5 || r.left(r.channels[0], r.spammer) != 0 {
+		t.Errorf("%+v, %v; %d are left", done, err, r.left(r.channels[0], r.spammer))
+	}
+	var calls []string
+	for _, q := range r.Requests(0, 0) {
+		if q.Method != "GET" {
+			calls = append(calls, fmt.Sprintf("%s %s %d", q.Method, q.Path[strings.LastIndexByte(q.Path, '/')+1:], q.Code))
+		}
+	}
+	if want := fmt.Sprintf("[POST bulk-delete 0 DELETE %d 10008 DELETE %d 10008]", old+1, old); fmt.Sprint(calls) != want {
+		t.Errorf("the calls were %v, want %s", calls, want)
 	}
 }
 
