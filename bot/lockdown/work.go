@@ -2,7 +2,6 @@ package lockdown
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -93,8 +92,8 @@ func (t *task) step(ctx context.Context) error {
 
 // refused says whether Discord will say no again.
 func refused(err error) bool {
-	var e *discord.APIError
-	return errors.As(err, &e) && e.Status >= 400 && e.Status < 500 && e.Status != 429 && e.Status != 401
+	_, no := discord.Refusal(err)
+	return no
 }
 
 func (t *task) plan(ctx context.Context) error {

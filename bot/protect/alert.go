@@ -2,7 +2,6 @@ package protect
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -96,13 +95,13 @@ func (t *Teller) tell(ctx context.Context, d bus.Delivery[bus.Alarm]) error {
 
 // failed says whether telling is to be tried again: not when Discord refused it.
 func (t *Teller) failed(ctx context.Context, g bus.GuildID, p Policy, err error) error {
-	var refused *discord.APIError
+	_, refused := discord.Refusal(err)
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.As(err, &refused) && refused.Status < 500 && refused.Status != 429:
+	case refused:
 		t.log.Error("an alarm could not be told in the guild's alert channel; see /protect check", "guild", g, "channel", p.AlertChannel, "err", err)
 		return nil
 	}

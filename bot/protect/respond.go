@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -49,7 +48,7 @@ func (e *Engine) respond(ctx context.Context, p Policy, h bus.LimitHit, after gu
 		if err == nil {
 			return resultSuccess, true
 		}
-		if !refused(err) {
+		if _, refused := discord.Refusal(err); !refused {
 			return failed(err), true
 		}
 		e.log.Info("Discord refused a response to what the gateway has shown; it is asked how things are", "guild", h.Guild, "actor", h.Actor, "err", err)
@@ -84,15 +83,8 @@ func judge(p Policy, h bus.LimitHit, s scene) judgement {
 	return act
 }
 
-// refused says whether Discord answered that what was asked for cannot be.
-func refused(err error) bool {
-	var api *discord.APIError
-	return errors.As(err, &api) && api.Status >= 400 && api.Status < 500 && api.Status != http.StatusTooManyRequests
-}
-
 func failed(err error) string {
-	var api *discord.APIError
-	if errors.As(err, &api) && api.Code == discord.CodeMissingPermissions {
+	if discord.HasCode(err, discord.CodeMissingPermissions) {
 		return failedPrefix + lacksForIt
 	}
 	return failedPrefix + err.Error()

@@ -86,6 +86,15 @@ func HasCode(err error, codes ...int) bool {
 	return errors.As(err, &e) && slices.Contains(codes, e.Code)
 }
 
+// Refusal gives Discord's no to a request that it understood, which the same request would get again. A limit, a fault of
+// Discord's own and a token that it does not know, which somebody can replace, are none; ok is false for those and for nil.
+func Refusal(err error) (e *APIError, ok bool) {
+	if !errors.As(err, &e) || e.Status/100 != 4 || e.Status == http.StatusTooManyRequests || e.Status == http.StatusUnauthorized {
+		return nil, false
+	}
+	return e, true
+}
+
 func parseAPIError(resp *http.Response, data []byte) *APIError {
 	return ParseError(resp.StatusCode, resp.Header, data)
 }

@@ -73,8 +73,8 @@ func (h *Hand) Do(ctx context.Context, step int, again bool) (made string, err e
 
 // Refused says whether Discord will never do it.
 func Refused(err error) bool {
-	var api *discord.APIError
-	return errors.As(err, &api) && api.Status < 500 && api.Status != 429
+	_, refused := discord.Refusal(err)
+	return refused
 }
 
 // once does a step unless it was done before. What makes something is waited for also when the end was asked for: what its
