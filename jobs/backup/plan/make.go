@@ -17,6 +17,9 @@ type Input struct {
 
 	// Messages is how many messages the backup has of each channel and thread.
 	Messages map[model.ID]int
+	// Emptied are the channels that are in the guild and hold none of the backup's messages any more, as after a raid that
+	// deleted them. They are written again when people have chosen messages by name.
+	Emptied map[model.ID]bool
 	// Complete says that the backup lacks no file that the guild had, so that no picture in it means that there was none.
 	// Otherwise pictures that the guild has and the backup has not stay.
 	Complete bool

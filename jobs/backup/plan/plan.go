@@ -120,6 +120,9 @@ func (o Options) Has(k Kind) bool {
 	return len(o.Parts) == 0 || slices.Contains(o.Parts, k)
 }
 
+// Names tells whether people have chosen a kind of thing by name, not just left it among all.
+func (o Options) Names(k Kind) bool { return slices.Contains(o.Parts, k) }
+
 // Plan is what a restore will do. Its steps stand in the order in which they are done.
 type Plan struct {
 	Version int      `json:"version"`

@@ -17,13 +17,29 @@ func threadFields(t model.Thread) fields {
 	return f
 }
 
-// planWords decides which threads and messages are written again: those of channels that the plan makes, and threads that
-// are gone. What people wrote is never deleted, and a channel that is still there keeps its messages as they are.
+// planWords decides which threads and messages are written again: those of channels that the plan makes or that were emptied,
+// and threads that are gone. What people wrote is never deleted, and a channel that is still there keeps its messages as they
+// are.
 func (m *maker) planWords() {
+	kept := 0
 	for _, c := range sorted(m.Saved.Channels) {
-		if ref := m.channelOf[c.ID]; m.Messages[c.ID] > 0 && ref == made(c.ID) {
-			m.planMessages(c.ID, c.Name)
+		ref := m.channelOf[c.ID]
+		switch {
+		case m.Messages[c.ID] == 0:
+		case ref == made(c.ID):
+			m.planMessages(c.ID, Short(c.Name))
+		case ref == c.ID && m.Emptied[c.ID]:
+			m.planMessages(c.ID, Short(c.Name)+" again, of which none is there any more")
+		case ref != "":
+			kept++
 		}
+	}
+	if kept > 0 && m.Options.Names(Messages) {
+		of := fmt.Sprintf("of %d channels", kept)
+		if kept == 1 {
+			of = "of 1 channel"
+		}
+		m.cannot(words, Messages, "", of, "they are there, at least some of them, and nothing is written twice")
 	}
 	here := map[model.ID]bool{}
 	known := map[string]bool{}
@@ -54,7 +70,7 @@ func (m *maker) planWords() {
 		step.want["tags"] = tagNames(t.Tags, tags[t.Parent])
 		if m.settle(step) {
 			m.channelOf[t.ID] = made(t.ID)
-			m.planMessages(t.ID, t.Name)
+			m.planMessages(t.ID, Short(t.Name))
 		}
 	}
 }
@@ -77,7 +93,7 @@ func (m *maker) planMessages(id model.ID, name string) {
 		return
 	}
 	n := m.Messages[id]
-	what := fmt.Sprintf("%d messages of %s", n, Short(name))
+	what := fmt.Sprintf("%d messages of %s", n, name)
 	if why := m.Rights.lacks(Messages, Create); why != "" {
 		m.cannot(words, Messages, id, what, why)
 		return

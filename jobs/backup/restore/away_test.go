@@ -14,6 +14,7 @@ import (
 // away is a restore that is killed at every point in turn, after which much happens in the server before another attempt.
 type away struct {
 	rights sandbox.Permissions // zero: all
+	parts  []string
 	backup func(*rig, *stored)
 	begin  func(*rig)             // before the plan
 	happen func(*rig, sandbox.ID) // while nobody works; the id is that of the place "told" when it was made, or zero
@@ -29,7 +30,7 @@ func (a away) run(t *testing.T) {
 		}
 		b := &stored{Structure: must(readGuild(t.Context(), x.tools.Bot, x.guild.String()))(t)}
 		a.backup(x, b)
-		done, _ := x.planned(b, bus.PlanArgs{Mode: bus.RestoreMerge})
+		done, _ := x.planned(b, bus.PlanArgs{Mode: bus.RestoreMerge, Parts: a.parts})
 		r := x.newRun(bus.JobBackupRestore, restoreJob)
 		if err := x.attempt(r, done.Hash, at); err != nil {
 			a.happen(x, x.placeCalled("told"))

@@ -139,18 +139,26 @@ func (w *Planner) input(ctx context.Context, r work.Run, backup Backup) (plan.In
 		return plan.Input{}, work.Permanent(err)
 	}
 	in := plan.Input{Saved: saved, Messages: map[model.ID]int{}, Complete: len(manifest.Missing) == 0 && manifest.Dropped == 0}
+	spans := map[model.ID]*span{}
 	for _, id := range backup.Channels() {
+		spans[id] = &span{}
 		for m, err := range backup.Messages(id) {
 			if err != nil {
 				return plan.Input{}, work.Permanent(err)
 			}
-			if len(postsOf(m, w.upload())) > 0 {
+			posts := postsOf(m, w.upload())
+			if spans[id].add(m.ID, posts); len(posts) > 0 {
 				in.Messages[id]++
 			}
 		}
 	}
 	if _, in.Live, in.Rights, err = w.readLive(ctx, r, "live"); err != nil {
 		return in, err
+	}
+	if o, err := optionsOf(w.Args); err == nil && o.Names(plan.Messages) {
+		if in.Emptied, err = w.emptied(ctx, in.Live.Channels, spans); err != nil {
+			return in, err
+		}
 	}
 	return in, w.presence(ctx, string(in.Live.About.GuildID), &in)
 }

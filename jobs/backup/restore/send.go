@@ -117,6 +117,9 @@ func (x *run) placeOf(saved model.ID) (channel, thread string) {
 		}
 		return textIn(v["parent_id"]), id
 	}
+	if id == "" && x.plan.Refs.Channels[saved] == saved {
+		id = string(saved) // it is still there, emptied
+	}
 	return id, ""
 }
 
@@ -127,7 +130,10 @@ func (x *run) write(ctx context.Context, s plan.Step) (result, error) {
 	if w.place() == "" || w.channel == "" {
 		return result{Failed: "its channel could not be made"}, nil
 	}
-	err := x.writeAll(ctx, w, s)
+	err := x.beginning(ctx, w)
+	if err == nil {
+		err = x.writeAll(ctx, w, s)
+	}
 	if err == nil {
 		err = x.pin(ctx, w)
 	}
@@ -141,6 +147,26 @@ func (x *run) write(ctx context.Context, s plan.Step) (result, error) {
 		return res, nil
 	}
 	return w.result(), err
+}
+
+// beginning notes, of a channel that was there before, what stands in it before ours.
+func (x *run) beginning(ctx context.Context, w *writing) error {
+	if w.channel != string(w.saved) {
+		return nil
+	}
+	key := "from/" + w.channel
+	if noted, err := x.Noted(key, &w.last); noted || err != nil {
+		return err
+	}
+	var list []model.Message
+	err := x.call(ctx, func(ctx context.Context) error { return x.Bot.ReadMessages(ctx, w.channel, "", 1, &list) })
+	if err != nil {
+		return err
+	}
+	if len(list) > 0 {
+		w.last = string(list[0].ID)
+	}
+	return x.Note(ctx, key, w.last)
 }
 
 // writeAll writes the messages in chunks.
@@ -291,18 +317,23 @@ const maxTail = 10
 
 // tail reads what webhooks wrote into a place after the last message that is known, oldest first. What an attempt wrote before
 // it died comes right behind that message, however much people have written since.
-func (x *run) tail(ctx context.Context, w *writing) ([]model.Message, error) {
-	var found []model.Message
-	after := orText(w.last, "1") // before all
+func (x *run) tail(ctx context.Context, w *writing) (found []model.Message, err error) {
+	err = x.call(ctx, func(ctx context.Context) (err error) {
+		found, err = x.after(ctx, w.place(), orText(w.last, "1")) // 1: before all
+		return err
+	})
+	return found, err
+}
+
+// after reads what webhooks wrote into a place after a message, oldest first.
+func (t Tools) after(ctx context.Context, place, after string) (found []model.Message, err error) {
 	for range maxTail {
+		a, err := t.Bot.Do(ctx, discord.Request{Method: http.MethodGet, Path: "/channels/" + place + "/messages", Query: url.Values{"after": {after}, "limit": {"100"}}})
+		if err != nil {
+			return nil, err
+		}
 		var page []model.Message
-		if err := x.call(ctx, func(ctx context.Context) error {
-			a, err := x.Bot.Do(ctx, discord.Request{Method: http.MethodGet, Path: "/channels/" + w.place() + "/messages", Query: url.Values{"after": {after}, "limit": {"100"}}})
-			if err != nil {
-				return err
-			}
-			return json.Unmarshal(a.Body, &page)
-		}); err != nil {
+		if err := json.Unmarshal(a.Body, &page); err != nil {
 			return nil, err
 		}
 		slices.SortFunc(page, func(a, b model.Message) int {
