@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"splashtail/bus"
 )
@@ -44,6 +45,34 @@ func (e *Engine) openSecrets(ctx context.Context, job bus.Job) (map[string]strin
 	}
 	var out map[string]string
 	return out, json.Unmarshal([]byte(text), &out)
+}
+
+// sealEnds is when the secrets of a job that has ended must be gone: after a failure they are kept for a retry, else what a crash
+// left of them is looked for at once. Zero: it has none.
+func sealEnds(job bus.Job, atOnce time.Time) time.Time {
+	switch {
+	case len(job.Secrets) == 0:
+		return time.Time{}
+	case job.State == bus.JobFailed:
+		return job.Finished.Add(keepFailedSeal)
+	}
+	return atOnce
+}
+
+// dropLeftSeal removes the secrets of a job whose worker or whose answer from the bus was lost between its end and their removal.
+func (e *Engine) dropLeftSeal(ctx context.Context, job bus.Job) error {
+	if at := sealEnds(job, time.Now()); at.IsZero() || time.Now().Before(at) {
+		return nil
+	}
+	_, err := e.seals.Get(ctx, bus.JobKey(job.Guild, job.ID))
+	if bus.IsCode(err, bus.CodeNotFound) {
+		return nil
+	}
+	if err == nil {
+		e.dropSeal(ctx, job)
+		e.m.mended.WithLabelValues("secrets").Inc()
+	}
+	return err
 }
 
 // dropSeal removes the secrets of a job.

@@ -115,6 +115,9 @@ func (e *Engine) lookAt(job bus.Job, changed time.Time) time.Time {
 		}
 		return job.Wait.Until.Add(e.t.Stale)
 	default:
+		if at := sealEnds(job, changed.Add(e.t.Stale)); !at.IsZero() && at.Before(job.Expires) {
+			return at
+		}
 		return job.Expires
 	}
 }
@@ -130,6 +133,10 @@ func (e *Engine) mend(ctx context.Context, key string, t *trace) error {
 	}
 	job := rec.Value
 	if job.State.Ended() {
+		if !expired(job) {
+			t.look = job.Expires
+			return e.dropLeftSeal(ctx, job)
+		}
 		return e.expireAt(ctx, job, rec.Revision)
 	}
 	if held(job) && time.Now().After(job.Wait.Until) {
@@ -177,9 +184,6 @@ func (e *Engine) waitsStill(ctx context.Context, job bus.Job) (bool, error) {
 // expireAt removes a job whose time is over. Its record is written once more before, so that somebody who wants to retry it
 // at this moment sees that it is late instead of beginning anew without its notes.
 func (e *Engine) expireAt(ctx context.Context, job bus.Job, rev uint64) error {
-	if !expired(job) {
-		return nil
-	}
 	rev, err := e.records.Update(ctx, bus.JobKey(job.Guild, job.ID), job, rev)
 	if err != nil {
 		return err

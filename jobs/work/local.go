@@ -23,6 +23,7 @@ type Local struct {
 	mu      sync.Mutex
 	notes   map[string]json.RawMessage
 	file    *os.File
+	whole   int64 // where its whole lines end
 	outcome json.RawMessage
 	phase   string
 }
@@ -68,6 +69,7 @@ func OpenLocal(cfg LocalConfig) (*Local, error) {
 	if l.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return nil, fmt.Errorf("the notes of the job cannot be written; nothing was done: %w", err)
 	}
+	l.whole = whole
 	// Half a line is what a crash left of a note that was never acknowledged.
 	if err := errors.Join(l.file.Truncate(whole), seekTo(l.file, whole)); err != nil {
 		l.file.Close()
@@ -151,9 +153,12 @@ func (l *Local) Note(_ context.Context, key string, v any) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, err := l.file.Write(append(line, '\n')); err != nil {
-		return err
+	line = append(line, '\n')
+	if _, err := l.file.Write(line); err != nil {
+		// Of what a full disk took, nothing may stay: behind half a line no note could be read.
+		return errors.Join(err, l.file.Truncate(l.whole), seekTo(l.file, l.whole))
 	}
+	l.whole += int64(len(line))
 	if err := l.file.Sync(); err != nil {
 		return err
 	}

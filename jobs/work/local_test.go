@@ -6,8 +6,10 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"splashtail/jobs/work"
@@ -54,6 +56,62 @@ func TestALocalJobGoesOnWhereItWas(t *testing.T) {
 	}
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("the directory is open to others: %v %v", info.Mode(), err)
+	}
+}
+
+// A note of which a full disk takes only a part is as if it had never been: those before and after it are read.
+func TestALocalJobSurvivesAFullDisk(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "job")
+	l := open(t, dir, nil)
+	if err := l.Note(t.Context(), "one", 1); err != nil {
+		t.Fatal(err)
+	}
+	size := must(os.Stat(filepath.Join(dir, "notes.jsonl")))(t).Size()
+	full := limitFiles(t, uint64(size)+10)
+	err := l.Note(t.Context(), "two", strings.Repeat("x", 100))
+	full()
+	if err == nil {
+		t.Fatal("the disk took all of it")
+	}
+	if had, err := l.Noted("two", nil); had || err != nil {
+		t.Errorf("it counts as noted, %v", err)
+	}
+	if err := errors.Join(l.Note(t.Context(), "three", 3), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, dir, nil)
+	for key, want := range map[string]bool{"one": true, "two": false, "three": true} {
+		if had, err := l.Noted(key, nil); had != want || err != nil {
+			t.Errorf("%s: %v %v", key, had, err)
+		}
+	}
+}
+
+// limitFiles lets no file of this process grow past a size until end is called, as a full disk does.
+func limitFiles(t *testing.T, size uint64) (end func()) {
+	t.Helper()
+	signal.Ignore(syscall.SIGXFSZ)
+	var was syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &was); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: size, Max: was.Max}); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &was); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
 	}
 }
 
