@@ -82,7 +82,7 @@ func Open(in io.ReaderAt, size int64, o archive.Options) (*File, error) {
 		return nil, fmt.Errorf("%w: it is of the ancestor's later format (iblaef), which this program does not read; make a new backup", archive.ErrNotBackup)
 	}
 	if size > maxTar {
-		return nil, fmt.Errorf("%w: it has %d bytes, the limit for its format is %d", archive.ErrLimit, size, int64(maxTar))
+		return nil, beyond("it has %d bytes, the limit for its format is %d", size, int64(maxTar))
 	}
 	f := &File{in: in, sections: map[string]span{}, encrypted: map[string]bool{}, kept: map[model.ID]unpacked{}}
 	if err := f.list(size); err != nil {
@@ -111,7 +111,7 @@ func (f *File) list(size int64) error {
 		case err != nil:
 			return fmt.Errorf("read the backup: %w", err)
 		case n >= maxSections:
-			return fmt.Errorf("%w: it has more than %d sections", archive.ErrLimit, maxSections)
+			return beyond("it has more than %d sections", maxSections)
 		case len(h.Name) > maxName:
 			return damaged("a section has a name of %d bytes", len(h.Name))
 		case h.Typeflag != tar.TypeReg || len(h.PAXRecords) > 0:
@@ -209,7 +209,7 @@ func (f *File) stored(name string, most int64) ([]byte, error) {
 		return nil, fmt.Errorf("%.60s: %w", name, errNoSection)
 	}
 	if s.size > most {
-		return nil, fmt.Errorf("%w: section %.60s has %d bytes, the limit is %d", archive.ErrLimit, name, s.size, most)
+		return nil, beyond("section %.60s has %d bytes, the limit is %d", name, s.size, most)
 	}
 	b := make([]byte, s.size)
 	if _, err := io.ReadFull(io.NewSectionReader(f.in, s.at, s.size), b); err != nil {
@@ -255,4 +255,8 @@ func (f *File) below(prefix string) []string {
 
 func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %s; use another copy of the file", archive.ErrDamaged, fmt.Sprintf(format, args...))
+}
+
+func beyond(format string, args ...any) error {
+	return fmt.Errorf("%w: %s; use another copy of the file", archive.ErrLimit, fmt.Sprintf(format, args...))
 }

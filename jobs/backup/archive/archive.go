@@ -81,6 +81,22 @@ func beyond(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrLimit, fmt.Sprintf(format, args...))
 }
 
+// advised adds what to do about a backup that is read and passes a limit, which none of ours does: once, however many hands
+// an error goes through.
+func advised(err error) error {
+	if !errors.Is(err, ErrLimit) || errors.As(err, new(*tooLarge)) {
+		return err
+	}
+	return &tooLarge{err}
+}
+
+type tooLarge struct{ err error }
+
+func (e *tooLarge) Error() string {
+	return e.err.Error() + "; none that this program makes is, use another copy of the file"
+}
+func (e *tooLarge) Unwrap() error { return e.err }
+
 func (o Options) limits() Limits {
 	l, d := o.Limits, DefaultLimits()
 	orInt(&l.Sections, d.Sections)

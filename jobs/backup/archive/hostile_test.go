@@ -72,6 +72,9 @@ func refuse(t *testing.T, c hostile, how string, read func() error) {
 	if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) {
 		t.Errorf("%s: %v\nwant %v … %s", how, err, c.want, c.says)
 	}
+	if errors.Is(err, archive.ErrLimit) && strings.Count(err.Error(), "use another copy")+strings.Count(err.Error(), "encrypt it anew") != 1 {
+		t.Errorf("%s: %v says not what to do", how, err)
+	}
 	if took := after.TotalAlloc - before.TotalAlloc; took > mostMemory {
 		t.Errorf("%s took %d MiB", how, took>>20)
 	}
@@ -95,18 +98,19 @@ func hostileFrames() map[string]hostile {
 		"more counted":    {b: of(forgery{count: 1}), want: archive.ErrDamaged},
 		"4e9 counted":     {b: of(forgery{count: -2}), want: archive.ErrDamaged, only: "Verify"},
 		"4e9 in index":    {b: of(forgery{count: -2}), want: archive.ErrLimit, says: "the limit is 100000", only: "Open"},
-		"longer entries":  {b: of(forgery{length: 1 << 40}), want: archive.ErrDamaged, only: "Verify"},
-		"negative length": {b: of(forgery{length: -1 << 62}), want: archive.ErrDamaged, only: "Verify"},
+		"longer entries":  {b: of(forgery{length: 1 << 40}), want: archive.ErrDamaged, says: "cannot have", only: "Verify"},
+		"negative length": {b: of(forgery{length: -1 << 62}), want: archive.ErrDamaged, says: "cannot have", only: "Verify"},
 		"index elsewhere": {b: of(forgery{at: 1}), want: archive.ErrDamaged},
 		"index before":    {b: of(forgery{at: -1 << 62}), want: archive.ErrDamaged},
 		"index is none":   {b: of(forgery{at: 1 << 62}), want: archive.ErrDamaged},
 		"other entries": {b: of(forgery{entries: func(b []byte) []byte { b[1+2+8+8+8] ^= 1; return b }}),
 			want: archive.ErrDamaged},
-		"entry elsewhere": {b: of(forgery{entries: func(b []byte) []byte { b[10]++; return b }}), want: archive.ErrDamaged},
-		"no entries":      {b: of(forgery{entries: func([]byte) []byte { return nil }, count: -1}), want: archive.ErrDamaged},
-		"half an entry":   {b: of(forgery{entries: func(b []byte) []byte { return b[:20] }}), want: archive.ErrDamaged},
-		"index too large": {b: bigIndex(), want: archive.ErrLimit, says: "its index", only: "Open"},
-		"no section":      {b: append([]byte("splashtail backup\n\x00\x01\x00\x00X"), make([]byte, 200)...), want: archive.ErrDamaged},
+		"entry elsewhere":   {b: of(forgery{entries: func(b []byte) []byte { b[10]++; return b }}), want: archive.ErrDamaged, only: "Verify"},
+		"entry is no place": {b: of(forgery{entries: func(b []byte) []byte { b[10]++; return b }}), want: archive.ErrDamaged, says: "its index is not whole", only: "Open"},
+		"no entries":        {b: of(forgery{entries: func([]byte) []byte { return nil }, count: -1}), want: archive.ErrDamaged},
+		"half an entry":     {b: of(forgery{entries: func(b []byte) []byte { return b[:20] }}), want: archive.ErrDamaged},
+		"index too large":   {b: bigIndex(), want: archive.ErrLimit, says: "its index", only: "Open"},
+		"no section":        {b: append([]byte("splashtail backup\n\x00\x01\x00\x00X"), make([]byte, 200)...), want: archive.ErrDamaged},
 	}
 }
 

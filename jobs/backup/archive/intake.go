@@ -60,7 +60,7 @@ func byPassword(start []byte, o Options) (age.Identity, error) {
 	case err != nil:
 		return nil, err
 	case cost > l.Work:
-		return nil, beyond("its password takes 2^%d KiB of memory, the limit is 2^%d", cost, l.Work)
+		return nil, beyond("its password takes 2^%d KiB of memory, the limit is 2^%d; encrypt it anew with less", cost, l.Work)
 	case o.Password.IsZero():
 		return nil, ErrNeedsPass
 	}
@@ -111,7 +111,9 @@ func fault(src, err error) error {
 	switch {
 	case src != nil:
 		return fmt.Errorf("read the backup: %w", src)
-	case errors.Is(err, ErrDamaged) || errors.Is(err, ErrLimit) || errors.Is(err, ErrNewer) || errors.Is(err, ErrNotBackup):
+	case errors.Is(err, ErrLimit):
+		return advised(err)
+	case errors.Is(err, ErrDamaged) || errors.Is(err, ErrNewer) || errors.Is(err, ErrNotBackup):
 		return err
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return damaged("it ends too early")

@@ -113,7 +113,7 @@ func weight(b []byte) int64 {
 // CheckWeight refuses JSON that would take more than so many bytes of memory once it is decoded, roughly, before it is.
 func CheckWeight(b []byte, most int64) error {
 	if weight(b) > most {
-		return beyond("a value of it has %d bytes and would take far more memory", len(b))
+		return advised(beyond("a value of it has %d bytes and would take far more memory", len(b)))
 	}
 	return nil
 }

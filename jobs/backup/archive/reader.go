@@ -151,8 +151,11 @@ func (r *Reader) index(at int64) error {
 		return err
 	}
 	count, length := binary.BigEndian.Uint32(head[1:]), int64(binary.BigEndian.Uint64(head[5:]))
-	if int64(count) != int64(r.sections) || length < 0 || length > int64(count)*(entryHead+maxName) {
+	if int64(count) != int64(r.sections) {
 		return damaged("its index names %d sections, and %d are there", count, r.sections)
+	}
+	if length < 0 || length > int64(count)*(entryHead+maxName) {
+		return damaged("its index of %d sections cannot have %d bytes", count, length)
 	}
 	r.seal.h.Write(head)
 	got := sha256.New()

@@ -89,7 +89,7 @@ func (s *Section) addTo(snap *model.Snapshot, size *int64) error {
 	k := kinds()[at]
 	for line := range bytes.Lines(s.lines) {
 		if *size += k.weight(bytes.TrimSuffix(line, []byte{'\n'})); *size > s.l.Structure {
-			return beyond("its structure takes more than %d bytes", s.l.Structure)
+			return advised(beyond("its structure takes more than %d bytes", s.l.Structure))
 		}
 	}
 	return s.each(func(line []byte) error { return k.add(snap, line) })
@@ -129,7 +129,7 @@ func (s *Section) each(f func(line []byte) error) error {
 
 func (s *Section) one(line []byte, f func(line []byte) error) error {
 	if err := checkLine(line, s.l); err != nil {
-		return err
+		return advised(err)
 	}
 	if err := f(line); err != nil {
 		return damaged("section %s has a line that is no such thing (%v)", s.name, err)

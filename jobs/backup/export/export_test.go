@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -103,7 +104,13 @@ func TestRefuses(t *testing.T) {
 		if len(c.text) == len(doc) && c.text == string(doc) {
 			t.Errorf("%s: it is the document as it was", name)
 		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		_, err := read([]byte(c.text))
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; took > 320<<20 { // twenty times the longest text, all garbage counted
+			t.Errorf("%s: it took %d MiB", name, took>>20)
+		}
 		switch {
 		case c.want == errNone:
 			check(t, err)

@@ -267,7 +267,7 @@ type budget struct {
 
 func (b *budget) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		return 0, fmt.Errorf("%w: it has a value that is too long", archive.ErrLimit)
+		return 0, fmt.Errorf("%w: it has a value that is too long; use another copy of the file", archive.ErrLimit)
 	}
 	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
