@@ -109,6 +109,7 @@ func TestSync(t *testing.T) {
 		o.OK(err)
 		return done.String()
 	}
+	const taken = "; not ours as far as the bus knows, so not answered: /help (of the time before the data directory was another? --adopt takes them over)"
 	dry := o.syncer()
 	dry.Dry = true
 	for _, step := range []struct {
@@ -116,9 +117,9 @@ func TestSync(t *testing.T) {
 		want []*discordgo.ApplicationCommand
 		says string
 	}{
-		{dry, some("help", "ping", "kick"), "create /kick, /ping; leave alone /help; unchanged: 0"},
-		{o.syncer(), some("help", "ping", "kick"), "create /kick, /ping; leave alone /help; unchanged: 0"},
-		{o.syncer(), some("help", "ping", "kick"), "leave alone /help; unchanged: 2"},
+		{dry, some("help", "ping", "kick"), "create /kick, /ping; unchanged: 0" + taken},
+		{o.syncer(), some("help", "ping", "kick"), "create /kick, /ping; unchanged: 0" + taken},
+		{o.syncer(), some("help", "ping", "kick"), "unchanged: 2" + taken},
 		{o.syncer(), some("ping"), "delete /kick; leave alone /help; unchanged: 1"},
 	} {
 		if got := sync(step.s, step.want); got != step.says {

@@ -21,7 +21,10 @@ import (
 type Changes struct {
 	Created, Edited, Deleted []string
 	Unchanged                int
-	Foreign                  []string // commands that others made; they stay as they are, also when we have one of that name
+	Foreign                  []string // commands that others made and that we have none of; they stay as they are
+	// Taken are commands of ours that do not work, since others made one of that name. After the bus was lost they are those
+	// of the time before.
+	Taken []string
 }
 
 // String is one line for people.
@@ -30,9 +33,22 @@ func (c Changes) String() string {
 		if len(names) == 0 {
 			return ""
 		}
-		return fmt.Sprintf("%s /%s; ", what, strings.Join(names, ", /"))
+		return fmt.Sprintf("%s %s; ", what, strings.Join(names, ", "))
 	}
-	return part("create", c.Created) + part("edit", c.Edited) + part("delete", c.Deleted) + part("leave alone", c.Foreign) + fmt.Sprintf("unchanged: %d", c.Unchanged)
+	text := part("create", c.Created) + part("edit", c.Edited) + part("delete", c.Deleted) + part("leave alone", c.Foreign) + fmt.Sprintf("unchanged: %d", c.Unchanged)
+	if len(c.Taken) > 0 {
+		text += "; not ours as far as the bus knows, so not answered: " + strings.Join(c.Taken, ", ") +
+			" (of the time before the data directory was another? --adopt takes them over)"
+	}
+	return text
+}
+
+// title is a command as people know it: those of menus have no slash.
+func title(c *discordgo.ApplicationCommand) string {
+	if setName(c.Type, c.Name) != c.Name {
+		return c.Name
+	}
+	return "/" + c.Name
 }
 
 // Syncer tells Discord of commands, by difference: what is as we want it is not touched,
@@ -105,7 +121,7 @@ func (s Syncer) apply(ctx context.Context, guild string, want []*discordgo.Appli
 	switch {
 	case s.Dry:
 		return nil
-	case len(done.Foreign) == 0 && !s.Add && len(wrong)+len(drop) > 1:
+	case len(done.Foreign)+len(done.Taken) == 0 && !s.Add && len(wrong)+len(drop) > 1:
 		return s.setAll(ctx, guild, want, ours)
 	}
 	for _, w := range wrong {
@@ -131,13 +147,13 @@ func (s Syncer) compare(have, want []*discordgo.ApplicationCommand, ours map[str
 		at := slices.IndexFunc(have, func(h *discordgo.ApplicationCommand) bool { return h.Name == w.Name && h.Type == w.Type })
 		switch {
 		case at < 0:
-			done.Created, wrong = append(done.Created, w.Name), append(wrong, w)
+			done.Created, wrong = append(done.Created, title(w)), append(wrong, w)
 		case ours[setName(w.Type, w.Name)] != have[at].ID && !s.Adopt: // it is told below
 		case same(have[at], w):
 			done.Unchanged++
 			ours[setName(w.Type, w.Name)] = have[at].ID
 		default:
-			done.Edited, wrong = append(done.Edited, w.Name), append(wrong, w)
+			done.Edited, wrong = append(done.Edited, title(w)), append(wrong, w)
 		}
 	}
 	for _, h := range have {
@@ -145,9 +161,13 @@ func (s Syncer) compare(have, want []*discordgo.ApplicationCommand, ours map[str
 		switch {
 		case ours[setName(h.Type, h.Name)] == h.ID && (wanted || s.Add), wanted && s.Adopt:
 		case ours[setName(h.Type, h.Name)] != h.ID:
-			done.Foreign = append(done.Foreign, h.Name)
+			if wanted {
+				done.Taken = append(done.Taken, title(h))
+			} else {
+				done.Foreign = append(done.Foreign, title(h))
+			}
 		default:
-			done.Deleted, drop = append(done.Deleted, h.Name), append(drop, h)
+			done.Deleted, drop = append(done.Deleted, title(h)), append(drop, h)
 		}
 	}
 	return wrong, drop

@@ -341,3 +341,35 @@ func TestBullets(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatAJobIsAt: people read words and not the names of steps, and see how far a job is that has no steps.
+func TestWhatAJobIsAt(t *testing.T) {
+	t.Parallel()
+	o := newBoard(t)
+	o.card.Locale = "de"
+	o.show()
+	o.keeps("one")
+	for i, c := range []struct {
+		phase, want string
+	}{
+		{"server", "**Einstellungen, Rollen und Kanäle** "}, {"before-pins", "**Der Server wird gesichert, wie er ist: Angeheftete Nachrichten** "},
+		{"of-tomorrow", "**of-tomorrow** "}, {"", "läuft"},
+	} {
+		o.says(bus.JobLine{Step: &bus.JobProgress{Phase: c.phase, Done: i + 1, Total: 9}})
+		o.sees(o.Text, c.want)
+		o.sees(o.Text, fmt.Sprintf("%d / 9", i+1))
+	}
+}
+
+// TestCounts: one thing is named as one.
+func TestCounts(t *testing.T) {
+	catalogue, err := words.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for locale, want := range map[string]string{"en-US": "2 roles\n1 channel\n1 made\n1 of tomorrow", "de": "2 Rollen\n1 Kanal\n1 gemacht\n1 of tomorrow"} {
+		if got := jobcard.Counts(catalogue.In(locale), map[string]int{"channels": 1, "roles": 2, "create": 1, "of tomorrow": 1}); got != want {
+			t.Errorf("%s: %q, want %q", locale, got, want)
+		}
+	}
+}

@@ -99,8 +99,8 @@ func (v *view) card(w words.Language) card.Card {
 	c := card.Card{Title: w.T("jobcard.kind." + string(v.job.Kind)), Footer: w.T("jobcard.footer", "id", v.job.ID)}
 	var text strings.Builder
 	text.WriteString(head(w, v.job))
-	if p := v.job.Progress; p != nil && p.Phase != "" {
-		fmt.Fprintf(&text, "\n**%s** %s", card.Plainly(p.Phase), bar(p.Done, p.Total))
+	if p := v.job.Progress; p != nil && (p.Phase != "" || p.Total > 0) {
+		fmt.Fprintf(&text, "\n%s%s", phase(w, p.Phase), bar(p.Done, p.Total))
 	}
 	if wait := v.job.Wait; wait != nil {
 		text.WriteString("\n" + w.T("jobcard.waits", "until", fmt.Sprintf("<t:%d:R>", wait.Until.Unix()), "why", card.Plainly(wait.Why)))
@@ -111,6 +111,26 @@ func (v *view) card(w words.Language) card.Card {
 	}
 	c.Text = text.String()
 	return c
+}
+
+// beforeStep begins the names of the steps in which a restore keeps the server as it is.
+const beforeStep = "before-"
+
+// phase says what a job is at. A step that the catalogue does not know keeps its name, and a job that does a list of things
+// has none.
+func phase(w words.Language, step string) string {
+	if step == "" {
+		return ""
+	}
+	name, before := strings.CutPrefix(step, beforeStep)
+	word := name
+	if key := "phase." + name; w.T(key) != key {
+		word = w.T(key)
+	}
+	if before {
+		word = w.T("phase.before", "phase", word)
+	}
+	return "**" + card.Plainly(word) + "** "
 }
 
 // line is a line of the log.
@@ -206,13 +226,23 @@ func Counts(w words.Language, counts map[string]int) string {
 	})
 	var out []string
 	for _, name := range names {
-		word := name
-		if key := "count." + name; w.T(key) != key {
-			word = w.T(key)
-		}
-		out = append(out, fmt.Sprintf("%d %s", counts[name], word))
+		out = append(out, fmt.Sprintf("%d %s", counts[name], counted(w, name, counts[name])))
 	}
 	return strings.Join(out, "\n")
+}
+
+// counted is the word behind a number.
+func counted(w words.Language, name string, n int) string {
+	keys := []string{"count." + name}
+	if n == 1 {
+		keys = []string{"count.one." + name, "count." + name}
+	}
+	for _, key := range keys {
+		if word := w.T(key); word != key {
+			return word
+		}
+	}
+	return name
 }
 
 // Bytes writes a size with its unit.

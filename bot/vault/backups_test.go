@@ -67,7 +67,7 @@ func TestList(t *testing.T) {
 				return
 			}
 			pages := (n + 9) / 10
-			s := r.has(r.uses(r.admin, "backup list", nil), fmt.Sprintf("%d backups (page 1 of %d)", n, pages))
+			s := r.has(r.uses(r.admin, "backup list", nil), fmt.Sprintf("Backups: %d (page 1 of %d)", n, pages))
 			seen := says(s)
 			for page := 2; page <= pages; page++ {
 				s = r.has(r.presses(r.admin, s, "Next"), fmt.Sprintf("page %d of %d", page, pages))
@@ -171,10 +171,11 @@ func TestSchedule(t *testing.T) {
 	r := newRig(t)
 	r.has(r.uses(r.admin, "backup schedule", nil), "No backup is made by itself")
 	r.has(r.uses(r.admin, "backup schedule", map[string]any{"when": "never"}), "No backup is made by itself")
-	r.has(r.uses(r.admin, "backup schedule", map[string]any{"when": "every_week", "hour": 3, "zone": "Europe/Berlin", "keep": 2}), "(0 3 * * 1, Europe/Berlin), next <t:1900000000:F>. The last 2")
+	r.has(r.uses(r.admin, "backup schedule", map[string]any{"when": "every_week", "hour": 3, "zone": "Europe/Berlin", "keep": 2}), "every Monday at 03:00 (Europe/Berlin), next <t:1900000000:F>. Of these backups, so many are kept: 2")
+	r.has(r.uses(r.admin, "backup schedule", map[string]any{"keep": 9}), "Say how often, too; nothing was changed")
 	r.has(r.uses(r.admin, "backup schedule", map[string]any{"when": "every_day", "zone": "Mars/Base"}), "there is no time zone Mars/Base")
-	r.has(r.uses(r.admin, "backup schedule", nil), "(0 3 * * 1, Europe/Berlin)")
-	r.has(r.uses(r.admin, "backup schedule", map[string]any{"when": "every_day"}), "(0 4 * * *, UTC)")
+	r.has(r.uses(r.admin, "backup schedule", nil), "every Monday at 03:00 (Europe/Berlin)")
+	r.has(r.uses(r.admin, "backup schedule", map[string]any{"when": "every_day"}), "every day at 04:00 (UTC)")
 	r.has(r.uses(r.admin, "backup schedule", map[string]any{"when": "never"}), "No backup is made by itself")
 	r.has(r.uses(r.admin, "backup schedule", nil), "No backup is made by itself")
 }

@@ -29,6 +29,9 @@ const keepDefault = 7
 // schedule sets when backups are made by themselves, or shows it.
 func (t Tools) schedule(ctx context.Context, u *command.Use) error {
 	if !u.Given("when") {
+		if u.Given("hour") || u.Given("zone") || u.Given("keep") {
+			return command.Refuse("schedule.how_often")
+		}
 		return t.showSchedule(ctx, u)
 	}
 	s := bus.JobSchedule{V: 1, Guild: u.Guild, Name: scheduleName, Kind: bus.JobBackupScheduled, By: u.User, At: time.Now().UTC(), Zone: u.Text("zone")}
@@ -69,9 +72,20 @@ func (t Tools) showSchedule(ctx context.Context, u *command.Use) error {
 		if zone == "" {
 			zone = "UTC"
 		}
-		return u.Say(ctx, "schedule.set", "cron", s.Cron, "zone", zone, "keep", args.Keep, "next", fmt.Sprintf("<t:%d:F>", s.Next.Unix()))
+		return u.Say(ctx, "schedule.set", "cron", often(u, s.Cron), "zone", zone, "keep", args.Keep, "next", fmt.Sprintf("<t:%d:F>", s.Next.Unix()))
 	}
 	return u.Say(ctx, "schedule.none")
+}
+
+// often says in words when a schedule of this package is due; one that was set by other means is shown as it is.
+func often(u *command.Use, cron string) string {
+	var hour int
+	for _, one := range []struct{ cron, key string }{{"0 %d * * *", "schedule.daily"}, {"0 %d * * 1", "schedule.weekly"}} {
+		if _, err := fmt.Sscanf(cron, one.cron, &hour); err == nil && cron == fmt.Sprintf(one.cron, hour) {
+			return u.T(one.key, "hour", fmt.Sprintf("%02d", hour))
+		}
+	}
+	return cron
 }
 
 // shownJobs is how many jobs a list shows.
