@@ -50,10 +50,10 @@ func (b backupFile) open(ctx context.Context, o archive.Options) (a *archive.Arc
 	if err != nil {
 		return nil, nil, err
 	}
-	done = func() { _ = f.Close() }
+	tidy := func() { _ = f.Close() }
 	defer func() {
 		if err != nil {
-			done()
+			tidy() // done is nil by now
 			err = hint(err)
 		}
 	}()
@@ -61,13 +61,13 @@ func (b backupFile) open(ctx context.Context, o archive.Options) (a *archive.Arc
 	n, _ := f.ReadAt(start, 0) // what cannot be read is said below
 	if !ancestor.Looks(start[:n]) && !export.Looks(start[:n]) {
 		a, err = archive.Open(f, size, o)
-		return a, done, err
+		return a, tidy, err
 	}
 	t, err := os.CreateTemp("", "splashtail-convert-*")
 	if err != nil {
 		return nil, nil, err
 	}
-	done = func() { _ = f.Close(); _ = t.Close(); _ = os.Remove(t.Name()) }
+	tidy = func() { _ = f.Close(); _ = t.Close(); _ = os.Remove(t.Name()) }
 	if err := convertOther(t, f, size, start[:n], o); err != nil {
 		return nil, nil, err
 	}
@@ -76,7 +76,7 @@ func (b backupFile) open(ctx context.Context, o archive.Options) (a *archive.Arc
 		return nil, nil, err
 	}
 	a, err = archive.Open(input{ctx, t}, size, archive.Options{})
-	return a, done, err
+	return a, tidy, err
 }
 
 // convertOther writes what the ancestor or an export holds into an archive without a password.
@@ -139,8 +139,7 @@ func (cmd backupVerifyCmd) verify(ctx context.Context, o archive.Options) (archi
 		return archive.Report{}, err
 	}
 	defer done()
-	m, err := a.Manifest()
-	return archive.Report{Manifest: m, Counts: m.Counts}, err
+	return a.Verify()
 }
 
 // counted lists counts for people.
@@ -277,6 +276,9 @@ func (cmd backupConvertCmd) Run(c *call) error {
 
 func (cmd backupConvertCmd) write(t io.Writer, a *archive.Archive, next secret.Value) error {
 	if cmd.To == "json" {
+		if _, err := a.Verify(); err != nil { // what is written says nothing of what it lacks
+			return err
+		}
 		return export.Write(t, a)
 	}
 	w, err := archive.NewWriter(t, archive.Options{Password: next})
