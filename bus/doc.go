@@ -12,7 +12,7 @@
 //   - topology.go: every stream and bucket as one table;
 //   - subject.go: every subject as a typed constructor with its inverse;
 //   - capture.go, voice.go, event.go: the payloads;
-//   - publish.go, appender.go, consume.go, follow.go: streams;
+//   - publish.go, appender.go, consume.go, follow.go, read.go: streams;
 //   - call.go, service.go: request and reply;
 //   - record.go, lease.go, blob.go: buckets.
 //

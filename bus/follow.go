@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"time"
 
@@ -190,47 +189,4 @@ func groups[M any](in <-chan M, n int) func(yield func([]M) bool) {
 			}
 		}
 	}
-}
-
-// Latest calls h with the newest message of every subject that f matches, in stream
-// order, and returns when it has seen all that were stored when it was called.
-func Latest[T any](ctx context.Context, b *Bus, f Filter[T], h func(Delivery[T]) error) error {
-	ctx, cancel := bound(ctx, 30*time.Second)
-	defer cancel()
-	cons, err := b.js.CreateConsumer(ctx, f.stream, jetstream.ConsumerConfig{
-		FilterSubjects: f.patterns, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
-		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
-	})
-	if err != nil {
-		return AsError(err)
-	}
-	defer func() {
-		_ = b.js.DeleteConsumer(context.WithoutCancel(ctx), f.stream, cons.CachedInfo().Name)
-	}()
-	left := cons.CachedInfo().NumPending
-	for left > 0 {
-		batch, err := cons.Fetch(int(min(left, 512)), jetstream.FetchMaxWait(2*time.Second))
-		if err != nil {
-			return AsError(err)
-		}
-		got := uint64(0)
-		for m := range batch.Messages() {
-			got++
-			d, err := decodeDelivery[T](m)
-			if err != nil {
-				continue
-			}
-			if err := h(d); err != nil {
-				return err
-			}
-		}
-		if err := errors.Join(batch.Error(), ctx.Err()); err != nil {
-			return AsError(err)
-		}
-		if got == 0 {
-			return nil // the rest went meanwhile, by age or because a newer one came
-		}
-		left -= min(got, left)
-	}
-	return nil
 }

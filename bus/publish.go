@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -25,6 +26,27 @@ func Publish[T any](ctx context.Context, b *Bus, s Subject[T], v T, opts ...PubO
 	if err != nil {
 		return 0, err
 	}
+	ctx, cancel := bound(ctx, callTimeout)
+	defer cancel()
+	ack, err := b.js.PublishMsg(ctx, m)
+	if err != nil {
+		return 0, AsError(err)
+	}
+	return ack.Sequence, nil
+}
+
+// PublishAfter stores v only if the newest message under the subject is the one at place last (0: there is none yet),
+// and returns its place. CodeConflict with reason changed means that somebody else has stored one since: then nothing
+// was. After CodeUnavailable it may be stored or not.
+func PublishAfter[T any](ctx context.Context, b *Bus, s Subject[T], v T, last uint64) (seq uint64, err error) {
+	m, err := encode(s, v, nil)
+	if err != nil {
+		return 0, err
+	}
+	if m.Header == nil {
+		m.Header = nats.Header{}
+	}
+	m.Header[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(last, 10)}
 	ctx, cancel := bound(ctx, callTimeout)
 	defer cancel()
 	ack, err := b.js.PublishMsg(ctx, m)

@@ -19,42 +19,6 @@ type Kept[T any] struct {
 	prefix string // ends with a dot, or is empty
 }
 
-// VoiceRecords holds what is wished and applied per member, under VoiceKey.
-func VoiceRecords() Kept[VoiceRecord] { return Kept[VoiceRecord]{bucket: bucketVoice} }
-
-// SealedTokens holds worker tokens, under the SHA-256 of the token in hexadecimal.
-func SealedTokens() Kept[SealedToken] { return Kept[SealedToken]{bucket: bucketTokens} }
-
-// Positions holds how far readers came that keep their own place.
-func Positions() Kept[Position] { return Kept[Position]{bucket: bucketPositions} }
-
-// Owners holds who owns a connect code, under the code.
-func Owners() Kept[Owner] { return Kept[Owner]{bucket: bucketLeases, prefix: leaseOwner + "."} }
-
-// Owner says which capture session owns a connect code.
-type Owner struct {
-	V        int       `json:"v"`
-	Instance string    `json:"instance"` // the broker process
-	Session  string    `json:"session"`
-	Since    time.Time `json:"since"`
-}
-
-// SealedToken is a worker token, encrypted, or a marker without one.
-type SealedToken struct {
-	V      int       `json:"v"`
-	Sealed []byte    `json:"sealed,omitempty"` // nonce and ciphertext
-	Source string    `json:"source"`           // addtoken or migration
-	At     time.Time `json:"at"`
-}
-
-// Position is a place in a stream.
-type Position struct {
-	V     int       `json:"v"`
-	Epoch string    `json:"epoch"`
-	Seq   uint64    `json:"seq"`
-	At    time.Time `json:"at"`
-}
-
 // Records reads and writes the records of one kind. Every write returns the record's
 // revision; revisions only grow within a bucket, so they order all its writes.
 type Records[T any] struct {

@@ -1,12 +1,9 @@
 package bus
 
 import (
-	"context"
 	"encoding/json"
 	"strconv"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // What the processes that hold Discord's gateway agree on.
@@ -121,31 +118,4 @@ type ShardProof struct {
 // could not be proven; nothing was changed, and a later call may succeed.
 func ShardProofCall(shards, shard int) Call[struct{}, ShardProof] {
 	return Call[struct{}, ShardProof]{join(rootGateway, "proof", UpstreamKey(shards, shard))}
-}
-
-// Last gives the newest stored message that f matches; CodeNotFound when there is none.
-// f has one pattern.
-func Last[T any](ctx context.Context, b *Bus, f Filter[T]) (Delivery[T], error) {
-	ctx, cancel := bound(ctx, callTimeout)
-	defer cancel()
-	s, err := b.js.Stream(ctx, f.stream)
-	if err != nil {
-		return Delivery[T]{}, AsError(err)
-	}
-	if len(f.patterns) != 1 {
-		return Delivery[T]{}, Errorf(CodeInvalid, "bad_filter", "the newest message is asked for with one pattern, not %d", len(f.patterns))
-	}
-	m, err := s.GetLastMsgForSubject(ctx, f.patterns[0])
-	if err != nil {
-		return Delivery[T]{}, AsError(err)
-	}
-	return readStored[T](m)
-}
-
-func readStored[T any](m *jetstream.RawStreamMsg) (Delivery[T], error) {
-	d := Delivery[T]{Subject: m.Subject, Seq: m.Sequence, Time: m.Time}
-	if err := decodePayload(m.Subject, m.Header, m.Data, &d.Value); err != nil {
-		return d, Errorf(CodeInvalid, "bad_payload", "the payload of a message on %s cannot be read: %w", m.Subject, err)
-	}
-	return d, nil
 }
