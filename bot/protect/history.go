@@ -8,9 +8,6 @@ import (
 	"splashtail/internal/guilds"
 )
 
-// historyPage is how many stored messages are read at once.
-const historyPage = 1000
-
 // unanswered is how old a hit may be that nobody responded to because the process died in
 // between. Later people have acted, or the actor has come to reason.
 const unanswered = 15 * time.Minute
@@ -75,16 +72,8 @@ func (e *Engine) resume(ctx context.Context, g bus.GuildID, w *watch, now time.T
 
 // readAll reads everything that is stored when it is called.
 func readAll[T any](ctx context.Context, b *bus.Bus, f bus.Filter[T], h func(T)) error {
-	for from, more := uint64(1), true; more; {
-		page, left, err := bus.ReadPage(ctx, b, f, from, historyPage)
-		if err != nil {
-			return err
-		}
-		for _, d := range page {
-			h(d.Value)
-			from = d.Seq + 1
-		}
-		more = left && len(page) > 0
-	}
-	return nil
+	return bus.ReadAll(ctx, b, f, 1, func(d bus.Delivery[T]) error {
+		h(d.Value)
+		return nil
+	})
 }

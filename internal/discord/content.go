@@ -2,6 +2,7 @@ package discord
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,6 +23,8 @@ type File struct {
 	Size int64  // in bytes, exact
 	Open func() (io.ReadCloser, error)
 }
+
+func (f File) kind() string { return cmp.Or(f.Type, "application/octet-stream") }
 
 // BytesFile makes a file of what is in memory.
 func BytesFile(name, kind string, data []byte) File {
@@ -94,13 +97,9 @@ func formContent(data []byte, files []File) (content, error) {
 	}
 	escape := strings.NewReplacer("\\", "\\\\", `"`, "\\\"", "\r", "", "\n", "")
 	for i, f := range files {
-		kind := f.Type
-		if kind == "" {
-			kind = "application/octet-stream"
-		}
 		name := "files[" + strconv.Itoa(i) + "]"
 		if _, err := w.CreatePart(textproto.MIMEHeader{
-			"Content-Disposition": {`form-data; name="` + name + `"; filename="` + escape.Replace(f.Name) + `"`}, "Content-Type": {kind},
+			"Content-Disposition": {`form-data; name="` + name + `"; filename="` + escape.Replace(f.Name) + `"`}, "Content-Type": {f.kind()},
 		}); err != nil {
 			return content{}, err
 		}

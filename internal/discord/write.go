@@ -75,12 +75,8 @@ func formOf(form url.Values, files []File) (content, error) {
 	for _, name := range names {
 		_ = w.WriteField(name, form.Get(name)) // into memory: cannot fail
 	}
-	kind := files[0].Type
-	if kind == "" {
-		kind = "application/octet-stream"
-	}
 	if _, err := w.CreatePart(textproto.MIMEHeader{
-		"Content-Disposition": {`form-data; name="file"; filename="file"`}, "Content-Type": {kind},
+		"Content-Disposition": {`form-data; name="file"; filename="file"`}, "Content-Type": {files[0].kind()},
 	}); err != nil {
 		return content{}, err
 	}

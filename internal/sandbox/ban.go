@@ -109,14 +109,23 @@ func listBans(c *call) (any, *apiError) {
 	return page, nil
 }
 
-func getBan(c *call) (any, *apiError) {
+// banFor finds the ban in the path, for who may ban.
+func (c *call) banFor() (ban, *guild, *apiError) {
 	g, _, err := c.guildWith(BanMembers)
 	if err != nil {
-		return nil, err
+		return ban{}, nil, err
 	}
 	b, ok := g.bans[c.target]
 	if !ok {
-		return nil, unknownBan()
+		return ban{}, nil, unknownBan()
+	}
+	return b, g, nil
+}
+
+func getBan(c *call) (any, *apiError) {
+	b, _, err := c.banFor()
+	if err != nil {
+		return nil, err
 	}
 	return newWireBan(b), nil
 }
@@ -190,13 +199,9 @@ func (c *call) wipe(g *guild, u *user, past time.Duration) {
 }
 
 func deleteBan(c *call) (any, *apiError) {
-	g, _, err := c.guildWith(BanMembers)
+	b, g, err := c.banFor()
 	if err != nil {
 		return nil, err
-	}
-	b, ok := g.bans[c.target]
-	if !ok {
-		return nil, unknownBan()
 	}
 	delete(g.bans, c.target)
 	c.d.emit(g.id, "GUILD_BAN_REMOVE", memberGoneEvent{g.id, newWireUser(b.user)})
