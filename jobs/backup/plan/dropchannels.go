@@ -94,7 +94,7 @@ func groupOf(kind int, parent *model.ID) group {
 
 // orderChannels sorts the channels of each group, in one step for all.
 func (m *maker) orderChannels(saved, live []model.Channel) {
-	if !m.Options.Has(ChannelOrder) {
+	if !m.has(ChannelOrder) {
 		return
 	}
 	parents, wants, nows := map[model.ID]*model.ID{}, map[group][]model.ID{}, map[group][]model.ID{}

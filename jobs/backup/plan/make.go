@@ -20,6 +20,9 @@ type Input struct {
 	// Emptied are the channels that are in the guild and hold none of the backup's messages any more, as after a raid that
 	// deleted them. They are written again when people have chosen messages by name.
 	Emptied map[model.ID]bool
+	// Lacks are the kinds of things that the backup does not hold, with the reason: that there are none in it does not mean that
+	// there were none. What the guild has of them stays as it is.
+	Lacks map[Kind]string
 	// Complete says that the backup lacks no file that the guild had, so that no picture in it means that there was none.
 	// Otherwise pictures that the guild has and the backup has not stay.
 	Complete bool
@@ -70,6 +73,7 @@ func Make(in Input) (Plan, error) {
 	if err := in.Options.Check(); err != nil {
 		return Plan{}, err
 	}
+	in = in.filled()
 	if err := check(in.Saved); err != nil {
 		return Plan{}, fmt.Errorf("the backup cannot be compared: %w", err)
 	}
@@ -99,6 +103,7 @@ func Make(in Input) (Plan, error) {
 	m.planWebhooks()
 	m.planPeople()
 	m.planWords()
+	m.sayLacks()
 	return Plan{
 		Version: Version, Guild: in.Live.About.GuildID, Options: in.Options, Steps: slices.Concat(m.steps[:]...), Base: base(in.Live),
 		Of:   Source{Guild: in.Saved.About.GuildID, TakenAt: in.Saved.About.TakenAt.UTC(), Digest: in.Digest},
@@ -196,7 +201,7 @@ type thing struct {
 // settle turns a comparison into the step that it needs, if any. It tells whether the thing is there afterwards.
 func (m *maker) settle(t thing) bool {
 	ofGuild := t.kind == Settings || t.kind == Welcome || t.kind == Onboarding // its id is also that of @everyone
-	if !m.Options.Has(t.kind) || !ofGuild && (m.protect[t.saved] || m.protect[t.live]) {
+	if !m.has(t.kind) || !ofGuild && (m.protect[t.saved] || m.protect[t.live]) {
 		return t.live != ""
 	}
 	s := Step{Kind: t.kind, ID: t.live, Name: t.name, Less: t.less, Op: Update}
@@ -236,7 +241,7 @@ func (m *maker) cannot(p phase, k Kind, id model.ID, name, why string) {
 
 // remove deletes a thing that the backup has not, where the mode says so. It tells whether it goes.
 func (m *maker) remove(p phase, k Kind, id model.ID, name, no string) bool {
-	if m.Options.Mode != Exact || !m.Options.Has(k) || m.protect[id] {
+	if m.Options.Mode != Exact || !m.has(k) || m.protect[id] {
 		return false
 	}
 	if no == "" {

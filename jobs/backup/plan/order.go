@@ -33,7 +33,7 @@ func merged(want, now []model.ID) []model.ID {
 // order adds the step that sorts, when the order of what is there differs or something new comes in. The lists hold what
 // can be moved.
 func (m *maker) order(k Kind, want, now []model.ID, news bool) {
-	if !m.Options.Has(k) || !news && slices.Equal(want, now) {
+	if !m.has(k) || !news && slices.Equal(want, now) {
 		return
 	}
 	if why := m.Rights.lacks(k, Update); why != "" {

@@ -10,7 +10,7 @@ import (
 // planPeople decides about bans and members.
 func (m *maker) planPeople() {
 	m.planBans()
-	if !m.Options.Has(Member) || len(m.Saved.Members) == 0 {
+	if !m.has(Member) || len(m.Saved.Members) == 0 {
 		return
 	}
 	live := map[model.ID]model.Member{}
@@ -34,7 +34,7 @@ func (m *maker) planPeople() {
 // planBans bans who is not banned any more. No mode lifts a ban: who was banned since the backup may be the raider that it is
 // restored after, and a ban that is lifted by mistake does more harm than one that stays. An exact plan says which stay.
 func (m *maker) planBans() {
-	if !m.Options.Has(Ban) {
+	if !m.has(Ban) {
 		return
 	}
 	banned, saved, kept := map[model.ID]bool{}, map[model.ID]bool{}, 0

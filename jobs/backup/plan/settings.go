@@ -38,7 +38,7 @@ func settingsFields(g model.Guild) fields {
 func (m *maker) decideCommunity() {
 	is, was := m.Live.Guild.Community(), m.Saved.Guild.Community()
 	m.community = is
-	if is == was || !m.Options.Has(Settings) || !m.Rights.admin() || !m.Rights.has(manageGuild) {
+	if is == was || !m.has(Settings) || !m.Rights.admin() || !m.Rights.has(manageGuild) {
 		return
 	}
 	if is {
@@ -59,14 +59,14 @@ func (m *maker) willHave(id *model.ID) bool {
 		return slices.ContainsFunc(list, func(c model.Channel) bool { return c.ID == *id && sameType(c.Type, model.TypeText) })
 	}
 	return in(m.Live.Channels) ||
-		in(m.Saved.Channels) && !m.protect[*id] && m.Options.Has(Channel) && m.Rights.has(manageChannels) &&
+		in(m.Saved.Channels) && !m.protect[*id] && m.has(Channel) && m.Rights.has(manageChannels) &&
 			len(m.Live.Channels)+2 <= m.limits.Channels
 }
 
 // decideRules says which channels the community will have for its rules and updates.
 func (m *maker) decideRules() {
 	m.rules, m.updates = deref(m.Live.Guild.RulesChannel), deref(m.Live.Guild.UpdatesChannel)
-	if !m.Options.Has(Settings) || !m.Rights.has(manageGuild) || !m.Saved.Guild.Community() {
+	if !m.has(Settings) || !m.Rights.has(manageGuild) || !m.Saved.Guild.Community() {
 		return
 	}
 	if ref := m.channelOf[deref(m.Saved.Guild.RulesChannel)]; ref != "" {

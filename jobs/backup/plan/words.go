@@ -60,7 +60,7 @@ func (m *maker) planWords() {
 		if parent == "" {
 			step.no = "its channel is not here"
 		}
-		if !m.Options.Has(Messages) {
+		if !m.has(Messages) {
 			step.no = "threads come back with their messages, which are not to be restored"
 		}
 		want := t
@@ -89,7 +89,7 @@ func tagNames(ids []model.ID, tags []model.ForumTag) []string {
 }
 
 func (m *maker) planMessages(id model.ID, name string) {
-	if !m.Options.Has(Messages) || m.protect[id] {
+	if !m.has(Messages) || m.protect[id] {
 		return
 	}
 	n := m.Messages[id]

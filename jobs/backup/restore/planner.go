@@ -138,7 +138,7 @@ func (w *Planner) input(ctx context.Context, r work.Run, backup Backup) (plan.In
 	if err != nil {
 		return plan.Input{}, work.Permanent(err)
 	}
-	in := plan.Input{Saved: saved, Messages: map[model.ID]int{}, Complete: len(manifest.Missing) == 0 && manifest.Dropped == 0}
+	in := plan.Input{Saved: saved, Messages: map[model.ID]int{}, Complete: len(manifest.Missing) == 0 && manifest.Dropped == 0, Lacks: lacks(manifest, &saved)}
 	spans := map[model.ID]*span{}
 	for _, id := range backup.Channels() {
 		spans[id] = &span{}

@@ -185,7 +185,8 @@ type stored struct {
 	Said      map[model.ID][]model.Message
 	Files     map[model.FileKey][]byte
 	Order     []model.ID
-	Lacks     bool
+	Items     []model.Item // nil: all is kept
+	Lacks     bool         // a picture
 }
 
 func (b *stored) Snapshot() (model.Snapshot, error) {
@@ -198,7 +199,13 @@ func (b *stored) Snapshot() (model.Snapshot, error) {
 }
 
 func (b *stored) Manifest() (model.Manifest, error) {
-	var m model.Manifest
+	m := model.Manifest{Items: b.Items}
+	if m.Items == nil {
+		for _, name := range []string{"settings", "roles", "channels", "threads", "emojis", "stickers", "sounds", "automod", "welcome", "onboarding",
+			"events", "webhooks", "bans", "members", "pins", "messages", "attachments"} {
+			m.Items = append(m.Items, model.Item{Name: name, Kept: true})
+		}
+	}
 	if b.Lacks {
 		m.Miss("icon", "", "it could not be read")
 	}
