@@ -206,14 +206,14 @@ var errNoSection = errors.New("there is no such section")
 func (f *File) stored(name string, most int64) ([]byte, error) {
 	s, ok := f.sections[name]
 	if !ok {
-		return nil, fmt.Errorf("%.60s: %w", name, errNoSection)
+		return nil, fmt.Errorf("%.60q: %w", name, errNoSection)
 	}
 	if s.size > most {
-		return nil, beyond("section %.60s has %d bytes, the limit is %d", name, s.size, most)
+		return nil, beyond("section %.60q has %d bytes, the limit is %d", name, s.size, most)
 	}
 	b := make([]byte, s.size)
 	if _, err := io.ReadFull(io.NewSectionReader(f.in, s.at, s.size), b); err != nil {
-		return nil, fmt.Errorf("read section %.60s: %w", name, err)
+		return nil, fmt.Errorf("read section %.60q: %w", name, err)
 	}
 	return b, nil
 }
@@ -226,17 +226,17 @@ func (f *File) read(name string, most int64) ([]byte, error) {
 	}
 	// A section that the list leaves out would be read without the password vouching for it.
 	if !f.encrypted[name] {
-		return nil, damaged("section %.60s is not encrypted, though the others are", name)
+		return nil, damaged("section %.60q is not encrypted, though the others are", name)
 	}
 	n := f.key.NonceSize()
 	if len(b) < n {
-		return nil, damaged("section %.60s ends too early", name)
+		return nil, damaged("section %.60q ends too early", name)
 	}
 	plain, err := f.key.Open(b[n:n], b[:n], b[n:], nil)
 	if err != nil && name == "core/guild" {
-		return nil, fmt.Errorf("%w, or section %s is damaged", archive.ErrPassword, name)
+		return nil, fmt.Errorf("%w, or section %.60q is damaged; give the right one, or use another copy of the file", archive.ErrPassword, name)
 	} else if err != nil {
-		return nil, damaged("section %.60s is not what was written", name)
+		return nil, damaged("section %.60q is not what was written", name)
 	}
 	return plain, nil
 }

@@ -28,7 +28,7 @@ func (f *File) Convert(w *archive.Writer) error {
 	m.Guild, m.Title = snap.About.GuildID, snap.Guild.Name
 	for _, id := range f.below("messages/") {
 		if err := f.messages(w, &m, model.ID(id)); err != nil {
-			return fmt.Errorf("messages of channel %.30s: %w", id, err)
+			return fmt.Errorf("messages of channel %.30q: %w", id, err)
 		}
 	}
 	m.Items = items(&snap, w.Counts())
@@ -117,7 +117,7 @@ func (f *File) decode(name string, v any) error {
 	b, err := f.read(name, maxObjects)
 	if err != nil {
 		if errors.Is(err, errNoSection) {
-			return damaged("its section %.60s is missing", name)
+			return damaged("its section %.60q is missing", name)
 		}
 		return err
 	}
@@ -126,10 +126,10 @@ func (f *File) decode(name string, v any) error {
 		return err
 	}
 	if err := archive.CheckWeight(text, maxObjects); err != nil {
-		return fmt.Errorf("section %.60s: %w", name, err)
+		return fmt.Errorf("section %.60q: %w", name, err)
 	}
 	if err := json.Unmarshal(text, v); err != nil {
-		return damaged("section %.60s holds something else (%v)", name, err)
+		return damaged("section %.60q holds something else (%v)", name, err)
 	}
 	return nil
 }
@@ -168,7 +168,7 @@ func (f *File) messages(w *archive.Writer, m *model.Manifest, id model.ID) error
 			msg.Attachments = append(msg.Attachments, kept)
 		}
 		if err := w.Message(id, msg); err != nil {
-			return fmt.Errorf("message %.30s: %w", msg.ID, err)
+			return fmt.Errorf("message %.30q: %w", msg.ID, err)
 		}
 	}
 	return nil

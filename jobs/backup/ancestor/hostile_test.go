@@ -45,6 +45,9 @@ func TestHostileOldFiles(t *testing.T) {
 				if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) {
 					t.Errorf("%v\nwant %v … %s", err, c.want, c.says)
 				}
+				if err != nil && strings.ContainsAny(err.Error(), "\x1b\n") {
+					t.Errorf("%q is not for a terminal", err)
+				}
 				if took := after.TotalAlloc - before.TotalAlloc; took > mostMemory {
 					t.Errorf("it took %d MiB", took>>20)
 				}
@@ -160,11 +163,14 @@ func hostileContents(t *testing.T) map[string]hostile {
 	path := newOldFile(t, "", "")
 	path.section("core/guild", guild)
 	path.section("messages/../1", packedOf(t, []any2{}))
+	escape := newOldFile(t, "", "")
+	escape.section("core/guild", guild)
+	escape.section("messages/\x1b[2J\n", packedOf(t, []any2{}))
 	id := newOldFile(t, "", "")
 	id.section("core/guild", guild)
 	id.packed("messages/1", []any2{{"message": any2{"id": "x"}}})
 	return map[string]hostile{
-		"no guild":          {b: with(nil), want: archive.ErrDamaged, says: "core/guild is missing"},
+		"no guild":          {b: with(nil), want: archive.ErrDamaged, says: `"core/guild" is missing`},
 		"no id":             {b: with(packedOf(t, any2{"name": "a"})), want: archive.ErrDamaged, says: "no id"},
 		"a list":            {b: with([]byte{0x90}), want: archive.ErrDamaged, says: "something else"},
 		"nothing":           {b: with([]byte{}), want: archive.ErrDamaged, says: "missing"},
@@ -186,6 +192,7 @@ func hostileContents(t *testing.T) map[string]hostile {
 		"0xc1":              {b: field("name", 0xc1), want: archive.ErrDamaged, says: "0xc1"},
 		"a huge section":    {b: with(make([]byte, 16<<20+1)), want: archive.ErrLimit, says: "the limit is 16777216"},
 		"channel is a path": {b: path.end(), want: archive.ErrDamaged, says: "../1"},
+		"terminal":          {b: escape.end(), want: archive.ErrDamaged, says: "belong to the channel"},
 		"a message is none": {b: id.end(), want: archive.ErrDamaged, says: "a message has the id"},
 	}
 }
@@ -203,7 +210,7 @@ func hostileEncryption(t *testing.T) map[string]hostile {
 	method.raw(right, []byte("1"))
 	method.keyName = "sec/other"
 	return map[string]hostile{
-		"wrong password": {b: oldBackup(t, "hunter2", right), password: "hunter3", want: archive.ErrPassword, says: "or section core/guild is damaged"},
+		"wrong password": {b: oldBackup(t, "hunter2", right), password: "hunter3", want: archive.ErrPassword, says: `or section "core/guild" is damaged; give`},
 		"no password":    {b: oldBackup(t, "hunter2", right), want: archive.ErrNeedsPass},
 		"not encrypted":  {b: oldBackup(t, "", ""), password: "hunter2", want: archive.ErrNotEncrypted, says: "leave the password out"},
 		"other method":   {b: method.end(), password: "hunter2", want: archive.ErrDamaged, says: "unknown way"},

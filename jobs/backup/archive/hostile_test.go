@@ -72,6 +72,9 @@ func refuse(t *testing.T, c hostile, how string, read func() error) {
 	if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) {
 		t.Errorf("%s: %v\nwant %v … %s", how, err, c.want, c.says)
 	}
+	if err != nil && strings.ContainsAny(err.Error(), "\x1b\n") {
+		t.Errorf("%s: %q is not for a terminal", how, err)
+	}
 	if errors.Is(err, archive.ErrLimit) && strings.Count(err.Error(), "use another copy")+strings.Count(err.Error(), "encrypt it anew") != 1 {
 		t.Errorf("%s: %v says not what to do", how, err)
 	}
@@ -133,6 +136,7 @@ func hostileSections(t *testing.T) map[string]hostile {
 	far := zstdPiece(t, "messages/20", bytes.Repeat([]byte(`{"id":"1"}`+"\n"), 60_000), 8<<20)
 	wide := zstdPiece(t, filePiece(string(noise(5<<20))).name, noise(5<<20), 4<<20)
 	return map[string]hostile{
+		"terminal":           {b: of(piece{name: "\x1b[2J\n", codec: 1, raw: 1, body: []byte{1}}), want: archive.ErrDamaged, says: "cannot be unpacked", only: "Verify"},
 		"unknown codec":      {b: of(piece{codec: 2, name: "later", body: []byte("x"), raw: 1}), want: archive.ErrDamaged, says: "unknown way"},
 		"no name":            {b: of(plainPiece("", "x")), want: archive.ErrDamaged, says: "name of 0 bytes"},
 		"long name":          {b: of(plainPiece(strings.Repeat("n", 121), "x")), want: archive.ErrDamaged, says: "name of 121 bytes"},
@@ -193,8 +197,9 @@ func hostileContents(t *testing.T) map[string]hostile {
 	}
 	message := func(s string) piece { return plainPiece("messages/20", s+"\n") }
 	return map[string]hostile{
+		"terminal's count":   {b: of(`"\u001b[2J":2`), want: archive.ErrDamaged, only: "Verify"},
 		"newer schema":       {b: forge(forgery{pieces: []piece{newer}}), want: archive.ErrNewer, says: "update the program"},
-		"manifest is a list": {b: forge(forgery{pieces: []piece{plainPiece("manifest", "[]\n")}}), want: archive.ErrDamaged, says: "section manifest"},
+		"manifest is a list": {b: forge(forgery{pieces: []piece{plainPiece("manifest", "[]\n")}}), want: archive.ErrDamaged, says: `section "manifest"`},
 		"empty channels":     {b: of(`"channels":1`, empties...), want: archive.ErrLimit, says: "its structure"},
 		"empty overwrites":   {b: of(`"channels":1`, inner...), want: archive.ErrLimit, says: "its structure"},
 		"empty texts":        {b: of(`"members":1`, texts...), want: archive.ErrLimit, says: "its structure"},
@@ -211,7 +216,7 @@ func hostileContents(t *testing.T) map[string]hostile {
 		"deep":               {b: of(`"messages":1`, message(`{"id":"1","embeds":`+strings.Repeat("[", 65)+strings.Repeat("]", 65)+"}")), want: archive.ErrLimit, says: "deeper"},
 		"deep structure":     {b: of(`"automod":1`, plainPiece("structure/automod", `{"id":"1","trigger_metadata":`+strings.Repeat(`{"a":`, 65)+"1"+strings.Repeat("}", 66)+"\n")), want: archive.ErrLimit, says: "deeper"},
 		"counts less":        {b: of(`"messages":2`, message(`{"id":"1"}`)), want: archive.ErrDamaged, says: "2 messages", only: "Verify"},
-		"counts nothing":     {b: of(`"sounds":2`), want: archive.ErrDamaged, says: "2 sounds", only: "Verify"},
+		"counts nothing":     {b: of(`"sounds":2`), want: archive.ErrDamaged, says: `2 "sounds"`, only: "Verify"},
 		"a file is missing":  {b: of(`"messages":1`, message(`{"id":"1","attachments":[{"file":"`+strings.Repeat("ab", 32)+`"}]}`)), want: archive.ErrDamaged, says: "in it", only: "Verify"},
 		"an icon is missing": {b: of(``, plainPiece("structure/guild", `{"icon":"`+strings.Repeat("ab", 32)+`"}`+"\n")), want: archive.ErrDamaged, says: "in it", only: "Verify"},
 		"a file is a path":   {b: of(`"messages":1`, message(`{"id":"1","attachments":[{"file":"../../etc/passwd"}]}`)), want: archive.ErrDamaged, says: "no key", only: "Verify"},

@@ -174,7 +174,7 @@ func (a *Archive) parseIndex(index []byte, end int64) error {
 			return damaged("something follows its manifest")
 		}
 		if e.isFile() && a.Has(e.file()) {
-			return damaged("file %.80s is in it twice", e.file())
+			return damaged("file %.80q is in it twice", e.file())
 		}
 		a.add(e)
 	}
@@ -278,7 +278,7 @@ func (a *Archive) Files() []model.FileKey { return slices.Sorted(maps.Keys(a.fil
 func (s *Section) backwards(yield func(model.Message, error) bool) bool {
 	rest, ok := bytes.CutSuffix(s.lines, []byte{'\n'})
 	if !ok {
-		yield(model.Message{}, damaged("section %s ends within a line", s.name))
+		yield(model.Message{}, damaged("section %.40q ends within a line", s.name))
 		return false
 	}
 	for more := true; more; {
@@ -310,7 +310,7 @@ func (a *Archive) Has(key model.FileKey) bool {
 func (a *Archive) File(key model.FileKey) (io.ReadCloser, int64, error) {
 	i, ok := a.files[key]
 	if !ok {
-		return nil, 0, fmt.Errorf("the backup has no file %.80s: %w", key, fs.ErrNotExist)
+		return nil, 0, fmt.Errorf("the backup has no file %.80q: %w", key, fs.ErrNotExist)
 	}
 	s, err := a.section(i)
 	if err != nil {
@@ -346,7 +346,7 @@ func (a *Archive) section(i int) (*Section, error) {
 		return nil, fault(a.src(), err)
 	}
 	if !bytes.Equal(got, head) {
-		return nil, damaged("section %s is not where the index says", e.name)
+		return nil, damaged("section %.40q is not where the index says", e.name)
 	}
 	s, err := a.un.section(e, io.NewSectionReader(a.in, e.offset+int64(len(head)), e.stored+sha256.Size), &want)
 	if err != nil {

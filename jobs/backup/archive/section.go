@@ -55,7 +55,7 @@ func (s *Section) IsStructure() bool { return strings.HasPrefix(s.name, structur
 // must not count if another error comes.
 func (s *Section) Read(b []byte) (int, error) {
 	if s.body == nil {
-		return 0, fmt.Errorf("section %s is not a file", s.name)
+		return 0, fmt.Errorf("section %.40q is not a file", s.name)
 	}
 	return s.body.Read(b)
 }
@@ -117,7 +117,7 @@ func (s *Section) each(f func(line []byte) error) error {
 	for len(rest) > 0 {
 		line, after, ok := bytes.Cut(rest, []byte{'\n'})
 		if !ok {
-			return damaged("section %s ends within a line", s.name)
+			return damaged("section %.40q ends within a line", s.name)
 		}
 		if err := s.one(line, f); err != nil {
 			return err
@@ -132,7 +132,7 @@ func (s *Section) one(line []byte, f func(line []byte) error) error {
 		return advised(err)
 	}
 	if err := f(line); err != nil {
-		return damaged("section %s has a line that is no such thing (%v)", s.name, err)
+		return damaged("section %.40q has a line that is no such thing (%v)", s.name, err)
 	}
 	return nil
 }
@@ -181,11 +181,11 @@ func (u *unpacker) section(e entry, in io.Reader, want *[sha256.Size]byte) (*Sec
 	if e.codec == zstdCodec {
 		var err error
 		if s.lines, err = u.dec.DecodeAll(s.lines, make([]byte, 0, e.raw)); err != nil {
-			return nil, damaged("section %s cannot be unpacked (%v)", e.name, err)
+			return nil, damaged("section %.40q cannot be unpacked (%v)", e.name, err)
 		}
 	}
 	if int64(len(s.lines)) != e.raw {
-		return nil, damaged("section %s has %d bytes instead of %d", e.name, len(s.lines), e.raw)
+		return nil, damaged("section %.40q has %d bytes instead of %d", e.name, len(s.lines), e.raw)
 	}
 	return s, nil
 }
@@ -194,7 +194,7 @@ func (u *unpacker) section(e entry, in io.Reader, want *[sha256.Size]byte) (*Sec
 func (s *Section) sealed(h hash.Hash, got []byte, want *[sha256.Size]byte) error {
 	h.Sum(s.digest[:0])
 	if !bytes.Equal(s.digest[:], got) || want != nil && s.digest != *want {
-		return damaged("section %s is not what was written", s.name)
+		return damaged("section %.40q is not what was written", s.name)
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func (v *verifier) take(s *Section) (err error) {
 		err = v.messages(s)
 	case s.File() != "":
 		if v.have[s.File()] {
-			return damaged("file %s is in it twice", s.File())
+			return damaged("file %.80q is in it twice", s.File())
 		}
 		v.have[s.File()] = true
 		v.files++
@@ -149,7 +149,7 @@ func compareCounts(said, counted map[string]int) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(said)) {
 		if _, ok := counted[name]; !ok && said[name] != 0 {
-			return damaged("its manifest says %d %.40s, and there are none", said[name], name)
+			return damaged("its manifest says %d %.40q, and there are none", said[name], name)
 		}
 	}
 	return nil

@@ -192,7 +192,7 @@ func (w *Writer) put(e entry, body io.Reader) error {
 		return len(b), w.write(b)
 	}), body)
 	if err == nil && n != e.stored {
-		err = fmt.Errorf("section %s has %d bytes and not %d", e.name, n, e.stored)
+		err = fmt.Errorf("section %.40q has %d bytes and not %d", e.name, n, e.stored)
 	}
 	if err != nil {
 		w.err = err // a section is half written
