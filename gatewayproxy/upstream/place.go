@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -111,10 +112,12 @@ func (p *place) session() string {
 }
 
 // run stores the place until ctx ends or somebody else has written it, which is then the
-// error: another process holds the shard.
-func (p *place) run(ctx context.Context) error {
+// error: another process holds the shard. That it cannot be stored is said once, until it
+// can: it goes on to be tried.
+func (p *place) run(ctx context.Context, log *slog.Logger) error {
 	tick := time.NewTicker(saveEvery)
 	defer tick.Stop()
+	failing := false
 	for {
 		select {
 		case <-p.kick:
@@ -122,9 +125,14 @@ func (p *place) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if err := p.save(ctx); bus.IsCode(err, bus.CodeConflict) {
+		err := p.save(ctx)
+		switch {
+		case bus.IsCode(err, bus.CodeConflict):
 			return err
+		case err != nil && !failing && ctx.Err() == nil:
+			log.Warn("a crash now would make the next RESUME longer; trying again", "err", err)
 		}
+		failing = err != nil
 	}
 }
 

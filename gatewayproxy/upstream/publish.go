@@ -129,6 +129,7 @@ func (p *publisher) run(ctx context.Context) {
 		select {
 		case u = <-p.queue:
 		case <-ctx.Done():
+			p.abandon()
 			return
 		}
 		if u.settled != nil {
@@ -161,6 +162,21 @@ func (p *publisher) run(ctx context.Context) {
 			p.broken <- err
 		case err == nil && !halted:
 			p.place.advance(u, stored)
+		}
+	}
+}
+
+// abandon gives back the slots, which the other shards of the process need, of what nobody
+// will hear any more whether it was stored.
+func (p *publisher) abandon() {
+	for {
+		select {
+		case u := <-p.queue:
+			if u.write != nil {
+				<-p.slots
+			}
+		default:
+			return
 		}
 	}
 }

@@ -81,23 +81,25 @@ func (s *shard) run(ctx context.Context) error {
 	// The pipeline to the stream outlives ctx until it is empty.
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var parts sync.WaitGroup
 	parts.Go(func() { s.pub.run(work) })
 	parts.Go(func() {
-		if err := s.place.run(work); err != nil {
-			cancel(err)
+		if err := s.place.run(work, s.log); err != nil {
+			s.log.Warn("another process has written the place of the session; the shard is left to it", "err", err)
+			cancel()
 		}
 	})
 	s.sessions(ctx)
 	last, stop := context.WithTimeout(work, stopTimeout)
 	defer stop()
-	if err := s.pub.settle(last); err == nil {
+	err = s.pub.settle(last)
+	if err == nil {
 		err = s.place.save(last)
-		if err != nil {
-			s.log.Warn("the place of the session was not stored; the next holder resumes from a little earlier", "err", err)
-		}
+	}
+	if err != nil {
+		s.log.Warn("the place of the session was not stored; the next holder resumes from a little earlier", "err", err)
 	}
 	stopWork()
 	parts.Wait()
