@@ -26,13 +26,17 @@ func (c *change) caughtUp(ctx context.Context) error {
 	if err := c.proveOld(ctx); err != nil {
 		return err
 	}
+	through, err := c.readOn(ctx)
+	if err != nil {
+		return err
+	}
 	if err := c.proveNew(ctx, c.u.cfg.ProveWithin); err != nil {
 		return err
 	}
-	if err := c.readOn(ctx); err != nil {
-		return err
-	}
 	wait(ctx, lossWindow) // and then no crash takes it back
+	for _, sc := range c.scouts {
+		sc.forget(through)
+	}
 	return c.kept()
 }
 
@@ -44,7 +48,10 @@ func (c *change) proveOld(ctx context.Context) error {
 		stopped[k] = p.Stopped
 		return err
 	})
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return errNoRight
+	case err != nil:
 		return fmt.Errorf("the old shard %d did not prove within %s that everything is stored that Discord sent it: %w", k, c.u.cfg.ProveWithin, err)
 	}
 	for k, why := range stopped {
@@ -59,7 +66,10 @@ func (c *change) proveOld(ctx context.Context) error {
 // proveNew has the new sessions prove that the scouts have had everything until now.
 func (c *change) proveNew(ctx context.Context, within time.Duration) error {
 	k, err := proveAll(ctx, c.to, within, func(ctx context.Context, k int) error { return c.shards[k].prove(ctx) })
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return errNoRight
+	case err != nil:
 		return fmt.Errorf("the new shard %d did not prove within %s that it has read everything: %w", k, within, err)
 	}
 	return nil
@@ -104,11 +114,11 @@ func insist(ctx context.Context, ask func(ctx context.Context) error) error {
 	}
 }
 
-// readOn waits until the scouts know the stream up to where it ends now.
-func (c *change) readOn(ctx context.Context) error {
+// readOn waits until the scouts know the stream up to where it ends now, and gives that place.
+func (c *change) readOn(ctx context.Context) (uint64, error) {
 	last, err := bus.Last(ctx, c.u.b, bus.AllDispatches())
 	if err != nil && !bus.IsCode(err, bus.CodeNotFound) {
-		return err
+		return 0, err
 	}
 	ok, err := c.await(ctx, leaveTimeout, func() (bool, error) {
 		c.mu.Lock()
@@ -118,7 +128,7 @@ func (c *change) readOn(ctx context.Context) error {
 	if err == nil && !ok {
 		err = errors.New("the stream could not be read to its end")
 	}
-	return err
+	return last.Seq, err
 }
 
 // sessions are those of the scouts, by shard; an empty one has not shown all its guilds.

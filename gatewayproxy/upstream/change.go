@@ -77,7 +77,13 @@ func (c *change) run(ctx context.Context) error {
 			s.wires.Wait()
 		})
 	}
-	left := sync.OnceFunc(func() { leave(); scouts.Wait() })
+	left := sync.OnceFunc(func() {
+		leave()
+		scouts.Wait()
+		for _, s := range c.shards {
+			c.u.m.forget(s.label)
+		}
+	})
 	defer left()
 	if err := c.shown(ctx); err != nil {
 		return err
@@ -119,6 +125,8 @@ func (c *change) wake() {
 	}
 }
 
+var errNoRight = errors.New("the process ended, or lost the right to change the number of shards")
+
 // await looks again and again whether ok, until it is or the time is over.
 func (c *change) await(ctx context.Context, limit time.Duration, ok func() (bool, error)) (bool, error) {
 	late := time.NewTimer(limit)
@@ -141,7 +149,7 @@ func (c *change) await(ctx context.Context, limit time.Duration, ok func() (bool
 		case <-late.C:
 			return false, nil
 		case <-ctx.Done():
-			return false, errors.New("the process ended, or lost the right to change the number of shards")
+			return false, errNoRight
 		}
 	}
 }

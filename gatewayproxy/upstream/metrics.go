@@ -44,3 +44,10 @@ func newMeters(reg prometheus.Registerer) (*meters, error) {
 	}
 	return m, nil
 }
+
+// forget ends the series of a label under which nothing is counted any more.
+func (m *meters) forget(shard string) {
+	m.events.DeleteLabelValues(shard)
+	m.live.DeleteLabelValues(shard)
+	m.beat.DeleteLabelValues(shard)
+}

@@ -31,7 +31,6 @@ type scout struct {
 	done    []doneEvent // in order of seq: what is not to be stored again
 	last    int64
 	over    bool // too much is in done
-	news    chan struct{}
 }
 
 // lane is where two sessions are in the events of one guild. One of its queues is empty,
@@ -71,7 +70,7 @@ const (
 )
 
 func newScout(p *place) *scout {
-	return &scout{place: p, news: make(chan struct{}, 1), lanes: map[bus.GuildID]*lane{}}
+	return &scout{place: p, lanes: map[bus.GuildID]*lane{}}
 }
 
 var errTooMuch = errors.New("too many events came at once to be told apart")
@@ -101,10 +100,6 @@ func (c *scout) publish(_ context.Context, d bus.Dispatch, s *session, at time.T
 	c.last = d.Seq
 	c.place.advance(u, 0)
 	c.prune(at)
-	select {
-	case c.news <- struct{}{}:
-	default:
-	}
 	return nil
 }
 
@@ -217,6 +212,16 @@ func (c *scout) firstAhead() int64 {
 		}
 	}
 	return first
+}
+
+// forget lets go of what the old sessions have stored up to a place and this one, which is
+// past that, has not brought: it is from before this one showed the guild.
+func (c *scout) forget(through uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.lanes {
+		l.owed = slices.DeleteFunc(l.owed, func(o owedEvent) bool { return o.place <= through })
+	}
 }
 
 // showing is the session that has shown every guild; empty while there is none.

@@ -91,6 +91,28 @@ func TestTheNewSessionOwesWhatTheOldOneHasStoredMore(t *testing.T) {
 	}
 }
 
+// TestWhatIsProvenToBeOlderIsForgotten: so that no later event that says the same is taken
+// for it, and nobody waits for it.
+func TestWhatIsProvenToBeOlderIsForgotten(t *testing.T) {
+	c := newScouting(t)
+	c.stored(said(1), 1)
+	c.stored(said(2), 2)
+	c.forget(1)
+	if _, owed, _ := c.state(); owed != 1 {
+		t.Errorf("%d events are owed", owed)
+	}
+	brings(t, c, said(2))
+	again := said(1)
+	again.Seq = 13
+	brings(t, c, again)
+	if _, owed, _ := c.state(); owed != 0 {
+		t.Errorf("%d events are owed", owed)
+	}
+	if s := c.takeover(time.Now().Add(time.Hour)); s.Seq != 12 {
+		t.Errorf("what is not stored is left out: %+v", s)
+	}
+}
+
 // TestAFormIsTheSameInBothSessions: although each seals what is secret in it anew.
 func TestAFormIsTheSameInBothSessions(t *testing.T) {
 	form := func(id, sealed string) eventKey {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"splashtail/bus"
@@ -50,13 +51,8 @@ func (c *change) turn(ctx context.Context, left func()) (err error) {
 	if err := c.write(ctx); err != nil {
 		return err
 	}
-	plan.Shards, plan.Next, plan.Configured, plan.At = c.to, 0, u.cfg.Shards, time.Now().UTC()
-	plan.Turns = append(plan.Turns, bus.ShardTurn{ID: newID(), From: c.from, To: c.to, Epoch: u.epoch, At: plan.At})
-	plan.Turns = plan.Turns[max(0, len(plan.Turns)-keepTurns):]
-	if _, err := u.plans.Update(ctx, bus.ShardPlanKey, plan, revision); err != nil {
-		if found, gerr := u.plans.Get(context.WithoutCancel(ctx), bus.ShardPlanKey); gerr != nil || found.Value.Next != 0 || found.Value.Shards != c.to {
-			return fmt.Errorf("the new plan was not stored: %w", err)
-		}
+	if err := c.decide(ctx, plan, revision); err != nil {
+		return err
 	}
 	committed = true
 	for n := range c.from {
@@ -87,16 +83,46 @@ func (c *change) announce(ctx context.Context) (revision uint64, plan bus.ShardP
 	return revision, plan, err
 }
 
+// decide writes that the new number counts.
+func (c *change) decide(ctx context.Context, plan bus.ShardPlan, revision uint64) error {
+	turn := bus.ShardTurn{ID: newID(), From: c.from, To: c.to, Epoch: c.u.epoch, At: time.Now().UTC()}
+	plan.Shards, plan.Next, plan.Configured, plan.At = c.to, 0, c.u.cfg.Shards, turn.At
+	plan.Turns = append(slices.Clone(plan.Turns), turn)
+	plan.Turns = plan.Turns[max(0, len(plan.Turns)-keepTurns):]
+	if _, err := c.u.plans.Update(ctx, bus.ShardPlanKey, plan, revision); err != nil && !c.decided(ctx) {
+		return fmt.Errorf("the new plan was not stored: %w", err)
+	}
+	return nil
+}
+
+// decided says whether the write that decides was made although its answer was lost.
+func (c *change) decided(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	for {
+		found, err := c.u.plans.Get(ctx, bus.ShardPlanKey)
+		if err == nil {
+			return found.Value.Next == 0 && found.Value.Shards == c.to
+		}
+		if wait(ctx, proveAgain); ctx.Err() != nil {
+			return false
+		}
+	}
+}
+
+// takeBack leaves the plan as it was. The new sessions are forgotten only behind that: if
+// the plan has them after all, everybody goes on with them.
 func (c *change) takeBack(ctx context.Context, plan bus.ShardPlan, revision uint64) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	for k := range c.to {
-		key := bus.UpstreamKey(c.to, k)
-		_ = errors.Join(c.u.sessions.Delete(ctx, key, 0), c.u.readies.Delete(ctx, key, 0)) // they end by themselves
-	}
 	plan.Next = 0
 	if _, err := c.u.plans.Update(ctx, bus.ShardPlanKey, plan, revision); err != nil {
 		c.u.log.Error("the old shards are taken up a little later", "err", err)
+		return
+	}
+	for k := range c.to {
+		key := bus.UpstreamKey(c.to, k)
+		_ = errors.Join(c.u.sessions.Delete(ctx, key, 0), c.u.readies.Delete(ctx, key, 0)) // they end by themselves
 	}
 }
 
@@ -129,7 +155,7 @@ func (c *change) leaveOld(ctx context.Context) ([]*bus.Lease, error) {
 // that it was for the old ones alone; some patience is left for a Discord that tells its
 // sessions at different moments.
 func (c *change) drain(ctx context.Context) error {
-	if err := c.readOn(ctx); err != nil {
+	if _, err := c.readOn(ctx); err != nil {
 		return err
 	}
 	if err := c.proveNew(ctx, drainTimeout); err != nil {
