@@ -117,7 +117,7 @@ func (c *change) takeBack(ctx context.Context, plan bus.ShardPlan, revision uint
 	defer cancel()
 	plan.Next = 0
 	if _, err := c.u.plans.Update(ctx, bus.ShardPlanKey, plan, revision); err != nil {
-		c.u.log.Error("the old shards are taken up a little later", "err", err)
+		c.u.log.Error("the plan of the shards was not taken back here: another process does it, or the new number counts after all", "err", err)
 		return
 	}
 	for k := range c.to {
