@@ -22,6 +22,7 @@ type jobCmd struct {
 	List   jobListCmd   `cmd:"" help:"List jobs, the newest first."`
 	Show   jobShowCmd   `cmd:"" help:"Show everything about a job, as JSON."`
 	Log    jobLogCmd    `cmd:"" help:"Print a job's log and follow it until the job has ended."`
+	Get    jobGetCmd    `cmd:"" help:"Print a file of a job, such as the whole plan or report of a restore, or list its files."`
 	Cancel jobCancelCmd `cmd:"" help:"End a job; one that runs stops within one call of Discord."`
 	Retry  jobRetryCmd  `cmd:"" help:"Let a job that failed or was cancelled go on from the step in which it ended."`
 	Pause  jobPauseCmd  `cmd:"" help:"Keep jobs of a kind from being begun."`
@@ -60,7 +61,7 @@ func (c *call) join(ctx context.Context) (*bus.Bus, error) {
 	cfg.Plan = &bus.Plan{}
 	b, err := bus.Open(ctx, cfg, log)
 	if err != nil {
-		return nil, fmt.Errorf("no process with the bus answers at %s (NATS_URL or NATS_ADDR): %w", maskURL(cfg.URL), err)
+		return nil, fmt.Errorf("no process with the bus answers at %s, so nothing was done; start one (splashtail up), or set NATS_URL or NATS_ADDR to where it listens: %w", maskURL(cfg.URL), err)
 	}
 	return b, nil
 }
@@ -173,12 +174,16 @@ type jobLogCmd struct {
 
 // Run implements the command.
 func (cmd jobLogCmd) Run(c *call) error {
+	from := cmd.From
+	if from > 0 {
+		from++ // a watch begins at a place, and who reads on has seen that one
+	}
 	err := c.withJobs(func(ctx context.Context, j *bus.Jobs) error {
 		job, err := j.Find(ctx, cmd.ID)
 		if err != nil {
 			return err
 		}
-		return j.Watch(ctx, job.Guild, job.ID, cmd.From, func(l bus.JobLine) error {
+		return j.Watch(ctx, job.Guild, job.ID, from, func(l bus.JobLine) error {
 			if l.Step != nil && l.State == "" && !cmd.Progress {
 				return nil
 			}

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -111,6 +112,16 @@ func TestAParkedJobIsRetriedFromItsStep(t *testing.T) {
 	noError(t, json.Unmarshal([]byte(y.ok("job", "show", id)), &done))
 	if done.State != bus.JobCompleted || done.Attempt != 2 || done.Error != nil {
 		t.Errorf("show tells %+v", done)
+	}
+	// Who reads on behind a line is not told it again.
+	var lines []bus.JobLine
+	for text := range strings.Lines(y.ok("job", "log", id, "--json")) {
+		var l bus.JobLine
+		noError(t, json.Unmarshal([]byte(text), &l))
+		lines = append(lines, l)
+	}
+	if last := len(lines) - 1; last < 1 || !strings.HasPrefix(y.ok("job", "log", id, "--json", "--from", fmt.Sprint(lines[last-1].Seq)), fmt.Sprintf(`{"v":1,"seq":%d,`, lines[last].Seq)) {
+		t.Errorf("the log has %d lines, and behind the last but one it does not go on with the last", last+1)
 	}
 	y.refuses(1, "is completed; only one that failed, was cancelled or waits can be tried again; nothing was changed", "job", "retry", id)
 	y.refuses(1, "has ended already (completed); nothing was changed", "job", "cancel", id)
