@@ -22,7 +22,7 @@ func tierFeatures() [4][]string {
 	return [4][]string{
 		1: {"ANIMATED_ICON", "INVITE_SPLASH"},
 		2: {"BANNER", "ROLE_ICONS"},
-		3: {"ANIMATED_BANNER", "VANITY_URL"},
+		3: {"ANIMATED_BANNER", "ENHANCED_ROLE_COLORS", "VANITY_URL"},
 	}
 }
 

@@ -233,20 +233,47 @@ func (a *Archive) Snapshot() (snap model.Snapshot, err error) {
 // Channels lists the channels and threads that have messages, in the order in which they were written.
 func (a *Archive) Channels() []model.ID { return a.channels }
 
-// Messages gives the messages of a channel or thread, oldest first. It holds one section in memory, and ends at an error.
+// heldLines is how many bytes of a section are held while a message is in the caller's hands: hundreds of channels may be read
+// at a time, and for hours. For the next ones the section is unpacked again.
+const heldLines = 32 << 10
+
+// Messages gives the messages of a channel or thread, oldest first. It holds some of them in memory, and ends at an error.
 func (a *Archive) Messages(channel model.ID) iter.Seq2[model.Message, error] {
 	return func(yield func(model.Message, error) bool) {
 		for k := len(a.messages[channel]) - 1; k >= 0; k-- {
-			s, err := a.section(a.messages[channel][k])
-			if err != nil {
-				yield(model.Message{}, err)
-				return
-			}
-			if !s.backwards(yield) {
-				return
+			for end := -1; end != 0; {
+				s, from, err := a.tail(a.messages[channel][k], end)
+				if err != nil {
+					yield(model.Message{}, err)
+					return
+				}
+				if !s.backwards(yield) {
+					return
+				}
+				end = from
 			}
 		}
 	}
+}
+
+// tail gives a section with no more than the last of its lines that stand before end, and where they begin. A negative end is
+// that of the section.
+func (a *Archive) tail(i, end int) (s *Section, from int, err error) {
+	if s, err = a.section(i); err != nil {
+		return nil, 0, err
+	}
+	if end < 0 {
+		end = len(s.lines)
+	}
+	if from = max(end-heldLines, 0); from > 0 {
+		if at := bytes.IndexByte(s.lines[from:end-1], '\n'); at >= 0 {
+			from += at + 1
+		} else {
+			from = bytes.LastIndexByte(s.lines[:from], '\n') + 1 // one long line
+		}
+	}
+	s.lines = bytes.Clone(s.lines[from:end])
+	return s, from, nil
 }
 
 // NewestFirst gives the messages of a channel or thread in the order in which they are written.

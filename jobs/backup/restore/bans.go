@@ -36,54 +36,100 @@ func savedReason(b model.Ban) string {
 	return strings.TrimSpace(*b.Reason)
 }
 
-// ban bans those whose reason is known one by one, and the others in one call for every 200. Banning somebody twice changes
-// nothing.
+// How many bans of one reason are made together, and how many at most one by one, to keep their reasons: banning together has
+// one reason for all and is counted more strictly.
+const (
+	manyBans   = 6
+	maxReasons = 1000
+)
+
+// ban bans those who have a reason in common, or none, in one call for every 200, and the others one by one. Banning somebody
+// twice changes nothing.
 func (x *run) ban(ctx context.Context, s plan.Step) (result, error) {
 	var users []string
 	s.Get("user_ids", &users)
-	saved, err := x.structure()
+	groups, err := x.byReason(s, users)
 	if err != nil {
 		return result{}, err
 	}
-	reasons, wanted := map[string]string{}, map[string]bool{}
-	for _, u := range users {
-		wanted[u] = true
-	}
-	for _, b := range saved.Bans {
-		if why := savedReason(b); why != "" && wanted[string(b.User)] && len(reasons) < maxReasons {
-			reasons[string(b.User)] = x.banReason(s, why)
+	failed, alone, unreasoned := 0, 0, 0
+	none := x.reason(s)
+	for _, reason := range slices.Sorted(maps.Keys(groups)) {
+		list := groups[reason]
+		if reason == none || len(list) >= manyBans {
+			continue
 		}
-	}
-	failed := 0
-	for _, user := range slices.Sorted(maps.Keys(reasons)) {
-		err := x.call(ctx, func(ctx context.Context) error { return x.Bot.Ban(ctx, x.guild, user, 0, reasons[user]) })
-		if _, refused := refusal(err); refused {
-			failed++
-		} else if err != nil {
-			return result{}, err
+		delete(groups, reason)
+		if alone += len(list); alone > maxReasons {
+			groups[none] = append(groups[none], list...)
+			unreasoned += len(list)
+			continue
 		}
-	}
-	users = slices.DeleteFunc(users, func(u string) bool { return reasons[u] != "" })
-	for some := range slices.Chunk(users, discord.MaxBulkBan) {
-		n, err := x.bulkBan(ctx, s, some)
+		n, err := x.banEach(ctx, list, reason)
 		if err != nil {
 			return result{}, err
 		}
 		failed += n
 	}
-	if failed > 0 {
-		return result{Left: []string{fmt.Sprintf("%s: out of the bot's reach, or not there any more", fmt.Sprintf("%d bans", failed))}}, nil
+	for _, reason := range slices.Sorted(maps.Keys(groups)) {
+		for some := range slices.Chunk(groups[reason], discord.MaxBulkBan) {
+			n, err := x.bulkBan(ctx, some, reason)
+			if err != nil {
+				return result{}, err
+			}
+			failed += n
+		}
 	}
-	return result{}, nil
+	var res result
+	if failed > 0 {
+		res.Left = append(res.Left, fmt.Sprintf("%d bans: out of the bot's reach, or not there any more", failed))
+	}
+	if unreasoned > 0 {
+		res.Left = append(res.Left, fmt.Sprintf("the reasons of %d bans: more than %d differ from all others", unreasoned, maxReasons))
+	}
+	return res, nil
+}
+
+// byReason groups users by what the list of bans will say of them.
+func (x *run) byReason(s plan.Step, users []string) (map[string][]string, error) {
+	saved, err := x.structure()
+	if err != nil {
+		return nil, err
+	}
+	reasons := map[string]string{}
+	for _, b := range saved.Bans {
+		if why := savedReason(b); why != "" {
+			reasons[string(b.User)] = x.banReason(s, why)
+		}
+	}
+	groups := map[string][]string{}
+	for _, u := range users {
+		why := orText(reasons[u], x.reason(s))
+		groups[why] = append(groups[why], u)
+	}
+	return groups, nil
+}
+
+// banEach bans users one by one and tells how many could not be.
+func (x *run) banEach(ctx context.Context, users []string, reason string) (failed int, err error) {
+	for _, user := range users {
+		err := x.call(ctx, func(ctx context.Context) error { return x.Bot.Ban(ctx, x.guild, user, 0, reason) })
+		if _, refused := refusal(err); refused {
+			failed++
+		} else if err != nil {
+			return failed, err
+		}
+	}
+	return failed, nil
 }
 
 // bulkBan bans some users at once and tells how many could not be. Who is banned was looked up when Discord did not say it: an
 // answer that was lost, or an attempt that died behind the call, leaves nobody out and counts nobody as missing.
-func (x *run) bulkBan(ctx context.Context, s plan.Step, users []string) (failed int, err error) {
+func (x *run) bulkBan(ctx context.Context, users []string, reason string) (failed int, err error) {
 	for try := 1; ; try++ {
 		var banned discord.BulkBanned
 		err := x.call(ctx, func(ctx context.Context) (err error) {
-			banned, err = x.Bot.BulkBan(ctx, x.guild, users, 0, x.reason(s))
+			banned, err = x.Bot.BulkBan(ctx, x.guild, users, 0, reason)
 			return err
 		})
 		var refused *discord.APIError

@@ -86,6 +86,7 @@ func (x *run) prepare() {
 	x.ends, x.needs = make([]*ending, len(x.plan.Steps)), make([][]int, len(x.plan.Steps))
 	var ranks []int // steps that make or change roles
 	everyone := -1
+	changed := map[model.ID]int{} // the steps that change channels, such as their type when there is a community
 	for i, s := range x.plan.Steps {
 		x.ends[i] = &ending{over: make(chan struct{})}
 		if !s.Acts() {
@@ -101,6 +102,14 @@ func (x *run) prepare() {
 			}
 		case s.Kind == plan.Member:
 			x.needs[i] = append(x.needs[i], ranks...) // nobody gets a role before it is put right
+		case s.Kind == plan.Channel && s.Op == plan.Update:
+			changed[s.ID] = i
+		case s.Kind == plan.Thread:
+			var parent model.ID
+			s.Get("parent_id", &parent)
+			if on, ok := changed[parent]; ok {
+				x.needs[i] = append(x.needs[i], on)
+			}
 		case s.Kind == plan.Settings && everyone >= 0:
 			x.needs[i] = append(x.needs[i], everyone) // what everyone may do decides about being a community
 		}
@@ -196,6 +205,10 @@ func (x *run) steps(ctx context.Context) error {
 		begin(func() error { return x.followWords(within, l, s) })
 	}
 	if err := g.Wait(); err != nil {
+		if ctx.Err() != nil {
+			// Calls of several lanes were cut off. They reach Discord before the next worker looks what there is.
+			_ = pause(context.WithoutCancel(ctx), x.settle())
+		}
 		return err
 	}
 	if later != nil {

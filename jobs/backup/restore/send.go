@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -225,6 +226,7 @@ func (x *run) sendChunk(ctx context.Context, w *writing, n int, chunk []post) er
 	}
 	for tries := 0; next < len(chunk); {
 		p := chunk[next]
+		p.embeds = x.renameIn(w, p.embeds)
 		posted, left, err := x.post(ctx, w.channel, w.thread, p, nil, x.render(w, p))
 		why, refused := refusal(err)
 		if err == nil || refused {
@@ -391,7 +393,12 @@ func (x *run) target(mention string) (ref model.ID, at int) {
 // read as it was sent. Threads of other channels do not count, and keep their old ids; they may wait for this one.
 func (x *run) awaitNames(ctx context.Context, chunk []post) error {
 	for _, p := range chunk {
-		for _, mention := range names().FindAllString(p.content, -1) {
+		all := names().FindAllString(p.content, -1)
+		inTexts(decoded(p.embeds), func(text string) string {
+			all = append(all, names().FindAllString(text, -1)...)
+			return text
+		})
+		for _, mention := range all {
 			ref, _ := x.target(mention)
 			if i, ok := x.makers[ref]; ok && x.plan.Steps[i].Kind != plan.Thread {
 				if err := x.await(ctx, i); err != nil {
@@ -401,6 +408,48 @@ func (x *run) awaitNames(ctx context.Context, chunk []post) error {
 		}
 	}
 	return nil
+}
+
+// renameIn gives the mentions in embeds the ids that their targets have here.
+func (x *run) renameIn(w *writing, embeds json.RawMessage) json.RawMessage {
+	if len(embeds) == 0 {
+		return embeds
+	}
+	out, err := json.Marshal(inTexts(decoded(embeds), func(text string) string {
+		return names().ReplaceAllStringFunc(text, func(m string) string { return x.rename(w, m) })
+	}))
+	if err != nil {
+		return embeds
+	}
+	return out
+}
+
+// decoded reads JSON of the backup, which was checked before.
+func decoded(raw json.RawMessage) any {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var v any
+	if d.Decode(&v) != nil {
+		return nil
+	}
+	return v
+}
+
+// inTexts puts f of every text of a JSON value, but for keys, in its place.
+func inTexts(v any, f func(string) string) any {
+	switch v := v.(type) {
+	case string:
+		return f(v)
+	case []any:
+		for i := range v {
+			v[i] = inTexts(v[i], f)
+		}
+	case map[string]any:
+		for key := range v {
+			v[key] = inTexts(v[key], f)
+		}
+	}
+	return v
 }
 
 // rename gives one mention the id that its target has here.

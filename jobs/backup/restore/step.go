@@ -182,6 +182,3 @@ func (x *run) edit(ctx context.Context, s plan.Step, c discord.Changes) error {
 	}
 	return unknown(s)
 }
-
-// maxReasons is how many bans are made one by one, to keep their reasons: banning together has one reason for all.
-const maxReasons = 100

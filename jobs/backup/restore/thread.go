@@ -68,6 +68,7 @@ func (x *run) makeThread(ctx context.Context, s plan.Step, v map[string]any, lac
 		more["applied_tags"] = tags
 	}
 	w := &writing{saved: s.ID, channel: parent, news: map[model.ID]string{}}
+	first.embeds = x.renameIn(w, first.embeds)
 	posted, left, err := x.post(ctx, parent, "", first, more, x.render(w, first))
 	if left != "" {
 		*lacks = append(*lacks, "its first message"+left)
