@@ -203,6 +203,9 @@ func (s *site) start(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.registerCommands(ctx); err != nil {
+		return err
+	}
 	s.board.Set("running", func(context.Context) error { return nil })
 	return nil
 }

@@ -82,6 +82,8 @@ That was the first round; more follow, one line each. Meanwhile, in another term
   curl -s %[2]s/readyz
   curl -s %[2]s/metrics | grep ^splashtail_
 
+To make, wreck and restore a server of your own here, with slash commands: docs/backups.md, "Try it without Discord".
+
 `, url, s.opsURL)
 }
 

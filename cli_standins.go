@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"splashtail/bot"
 	"splashtail/internal/sandbox"
 	"splashtail/internal/secret"
 	"splashtail/internal/supervise"
@@ -57,6 +61,27 @@ func (s *site) startSandbox(ctx context.Context) error {
 	s.log.Warn("Discord is a sandbox inside this process, nobody real is muted; DISCORD_BOT_TOKEN replaces it", "component", "sandbox", "addr", d.Addr())
 	s.serves(address{"discord", d.URL(), "stand-in (DISCORD_BOT_TOKEN)"})
 	return nil
+}
+
+// registerCommands tells the sandbox of the slash commands. Nobody can have done so before: its bots are as old as it is.
+func (s *site) registerCommands(ctx context.Context) error {
+	if s.discord == nil || !slices.ContainsFunc(s.plan.components, func(k component) bool { return k.name == "bot" }) {
+		return nil
+	}
+	own, err := s.bus.Component(ctx, "commands")
+	if err != nil {
+		return err
+	}
+	h := s.house
+	h.metrics = prometheus.NewRegistry() // what only registers counts nothing
+	one, err := bot.New(botConfig(h), own, s.log.With("component", "commands"))
+	if err == nil {
+		_, err = one.Sync(ctx, 0, false, false)
+	}
+	if err != nil {
+		err = fmt.Errorf("the sandbox does not take the slash commands: %w", err)
+	}
+	return errors.Join(err, closeBus(ctx, own))
 }
 
 // startRedis starts a Redis that lives and dies with this process.
