@@ -145,6 +145,13 @@ func TestSecondApproval(t *testing.T) {
 	if got := r.submitted(bus.JobBackupRestore); len(got) != 0 {
 		t.Fatalf("%+v", got)
 	}
+	// What counts is what they may do when they press: who has lost the role cannot approve any more.
+	r.OK(r.Discord.As(r.Owner).RemoveRole(r.Guild, r.other, r.role))
+	r.has(r.presses(r.other, s, "Approve this plan"), "You may not run")
+	if got := r.submitted(bus.JobBackupRestore); len(got) != 0 {
+		t.Fatalf("%+v", got)
+	}
+	r.OK(r.Discord.As(r.Owner).AddRole(r.Guild, r.other, r.role))
 	r.has(r.presses(r.other, s, "Approve this plan"), "It is begun")
 	begun := r.submitted(bus.JobBackupRestore)
 	var back bus.RestoreArgs

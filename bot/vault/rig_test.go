@@ -29,7 +29,8 @@ import (
 // what it is asked for and lets the test say how it ends.
 type rig struct {
 	*bottest.World
-	admin, other sandbox.ID // administrators both
+	admin, other sandbox.ID // administrators both, by role
+	role         sandbox.ID
 	records      *bus.Records[bus.Job]
 	files        *bus.Blobs
 	settings     *settings.Store
@@ -64,9 +65,9 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{World: bottest.New(t), logged: &journal{}}
 	r.admin, r.other = r.ID(r.Discord.AddUser("Ada")), r.ID(r.Discord.AddUser("Adam"))
-	role := r.ID(r.Discord.AddRole(r.Guild, "administrators", sandbox.Administrator))
-	r.OK(r.Discord.AddMember(r.Guild, r.admin, role))
-	r.OK(r.Discord.AddMember(r.Guild, r.other, role))
+	r.role = r.ID(r.Discord.AddRole(r.Guild, "administrators", sandbox.Administrator))
+	r.OK(r.Discord.AddMember(r.Guild, r.admin, r.role))
+	r.OK(r.Discord.AddMember(r.Guild, r.other, r.role))
 	r.Feed()
 	ctx := t.Context()
 	var err error
