@@ -15,6 +15,7 @@ const (
 	maxDepth  = 32
 	maxGrown  = 32 << 20
 	maxString = 1 << 20   // bytes of one string: the longest of Discord's have thousands
+	maxValues = 2 << 20   // of one section, names of fields counted
 	maxStored = 1<<16 - 1 // strings that can be referred to
 	minStored = 3         // bytes of a string that can be
 )
@@ -41,6 +42,7 @@ func toJSON(b []byte) ([]byte, error) {
 type packed struct {
 	in, out []byte
 	strings []string
+	values  int
 }
 
 func (p *packed) take(n int) ([]byte, error) {
@@ -69,6 +71,9 @@ func (p *packed) value(depth int) error {
 	}
 	if len(p.out) > maxGrown {
 		return fmt.Errorf("it grows beyond %d bytes", maxGrown)
+	}
+	if p.values++; p.values > maxValues {
+		return fmt.Errorf("it has more than %d values", maxValues)
 	}
 	b, err := p.take(1)
 	if err != nil {
@@ -129,7 +134,6 @@ func (p *packed) float(v float64) error {
 
 // sized rewrites what says its size in bytes of its own.
 func (p *packed) sized(c byte, depth int) error {
-	width := map[byte]int{0xc4: 1, 0xc5: 2, 0xc6: 4, 0xc7: 1, 0xc8: 2, 0xc9: 4, 0xd9: 1, 0xda: 2, 0xdb: 4, 0xdc: 2, 0xdd: 4, 0xde: 2, 0xdf: 4}
 	switch c {
 	case 0xc0:
 		p.out = append(p.out, "null"...)
@@ -140,7 +144,7 @@ func (p *packed) sized(c byte, depth int) error {
 	case 0xc1:
 		return fmt.Errorf("no value begins with 0xc1")
 	}
-	size, err := p.number(width[c])
+	size, err := p.number(widthOf(c))
 	n := int(size)
 	switch {
 	case err != nil:
@@ -160,6 +164,17 @@ func (p *packed) sized(c byte, depth int) error {
 		return p.items(n, depth)
 	}
 	return p.pairs(n, depth)
+}
+
+// widthOf is how many bytes the size of what begins with c has.
+func widthOf(c byte) int {
+	switch c {
+	case 0xc4, 0xc7, 0xd9:
+		return 1
+	case 0xc5, 0xc8, 0xda, 0xdc, 0xde:
+		return 2
+	}
+	return 4
 }
 
 func (p *packed) items(n, depth int) error {
@@ -214,9 +229,23 @@ func (p *packed) text(n int) error {
 }
 
 func (p *packed) quote(s string) error {
+	if plain(s) { // most are, and there may be millions
+		p.out = append(append(append(p.out, '"'), s...), '"')
+		return nil
+	}
 	b, err := json.Marshal(s)
 	p.out = append(p.out, b...)
 	return err
+}
+
+// plain tells whether a text stands in JSON as it is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *packed) extension(n int) error {

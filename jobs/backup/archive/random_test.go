@@ -174,7 +174,7 @@ func TestFailedFileLeavesTheArchive(t *testing.T) {
 
 // TestLostLinesLoseTheArchive: when messages that were taken find no room, what is written later cannot make up for it.
 func TestLostLinesLoseTheArchive(t *testing.T) {
-	w, err := archive.NewWriter(io.Discard, archive.Options{Limits: archive.Limits{Total: 2000}})
+	w, err := archive.NewWriter(io.Discard, archive.Options{Limits: archive.Limits{Total: 3000}})
 	check(t, err)
 	check(t, w.Message("20", model.Message{ID: "1", Content: string(make([]byte, 300))})) // six bytes of JSON each
 	check(t, w.Message("21", model.Message{ID: "1", Content: string(make([]byte, 300))}))
