@@ -127,7 +127,7 @@ func (v *Tokens) String() string {
 func shown(s setting) string {
 	text := s.told().text
 	switch s.(type) {
-	case *Secret, *Key, *Tokens:
+	case *Secret, *Key, *Tokens, *ClientSecrets:
 		return fmt.Sprintf("(hidden, %d characters)", len(text))
 	case *URL:
 		return strconv.Quote(logs.Cut(maskURL(text)))
@@ -146,17 +146,17 @@ const minClientSecret = 16
 
 func (v *ClientSecrets) parse(text, _ string) error {
 	v.Values = map[string]secret.Value{}
-	for one := range strings.SplitSeq(text, ",") {
+	for i, one := range strings.Split(text, ",") { // faults name entries by their place: a client may be a secret that was misplaced
 		client, hidden, ok := strings.Cut(strings.TrimSpace(one), "=")
 		switch {
 		case strings.TrimSpace(one) == "":
 			continue
 		case !ok || client == "" || len(client) > 64 || strings.ContainsAny(client, " \t"):
-			return errors.New("has an entry that is not CLIENT=SECRET")
+			return fmt.Errorf("has an entry that is not CLIENT=SECRET, number %d", i+1)
 		case len(hidden) < minClientSecret || strings.ContainsAny(hidden, " \t"):
-			return fmt.Errorf("has a secret with spaces or fewer than %d characters, that of %s", minClientSecret, client)
+			return fmt.Errorf("has a secret with spaces or fewer than %d characters, number %d", minClientSecret, i+1)
 		case !v.Values[client].IsZero():
-			return fmt.Errorf("names the client %s twice", client)
+			return fmt.Errorf("names the client of number %d twice", i+1)
 		}
 		v.Values[client] = secret.New(hidden)
 	}

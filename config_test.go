@@ -46,6 +46,22 @@ func splashtail(t *testing.T, env map[string]string, args ...string) (code int, 
 	return code, out.String(), bad.String()
 }
 
+// TestClientSecretsNeverPrint: also those that were written in another way than they are read.
+func TestClientSecretsNeverPrint(t *testing.T) {
+	const hidden = "averylongsecret1234567890"
+	for text, want := range map[string]string{
+		"bot:" + hidden: "not CLIENT=SECRET, number 1", hidden: "not CLIENT=SECRET, number 1", hidden + "=bot": "fewer than 16 characters, number 1",
+		"api=" + hidden + ",bot " + hidden: "not CLIENT=SECRET, number 2", "bot=" + hidden + ",bot=" + hidden: "the client of number 2 twice",
+	} {
+		for _, command := range []string{"config", "jobs"} {
+			code, stdout, stderr := splashtail(t, map[string]string{"JOBS_IPC_SECRETS": text}, command)
+			if code != int(exitConfig) || !strings.Contains(stderr, "JOBS_IPC_SECRETS=(hidden") || !strings.Contains(stderr, want) || strings.Contains(stdout+stderr, hidden) {
+				t.Errorf("%s of %q: code %d\n%s%s", command, text, code, stdout, stderr)
+			}
+		}
+	}
+}
+
 // golden compares got with a file under testdata.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
@@ -253,7 +269,7 @@ func FuzzSettingsNeverPanicAndNeverPrintSecrets(f *testing.F) {
 			s.parse(text, "1..64")
 			_ = s.String() + s.allowed("1..64") + shown(s)
 		}
-		for _, s := range []setting{&Secret{}, &Key{}, &Tokens{}} {
+		for _, s := range []setting{&Secret{}, &Key{}, &Tokens{}, &ClientSecrets{}} {
 			s.told().text = hidden
 			err := s.parse(hidden, "16..4096")
 			if out := s.String() + shown(s); strings.Contains(out, hidden) || err != nil && strings.Contains(err.Error(), hidden) {
