@@ -3,7 +3,8 @@
 // What comes in: submissions (submit.go), work items from the queues (pull.go), timers whose time has come (due.go), and
 // what operators ask (control.go). What goes out: runs of work.Work, each in the hands of one worker, and their records.
 //
-// The life of a job. Its record is created, then an item is placed in its queue, whose subject is the lock of a lane.
+// The life of a job. Its record is created, then an item is placed in its queue, whose subject is a place of its lane (lane.go),
+// unless it is held until somebody lets it begin (hold.go).
 // A worker takes the item, writes itself into the record with a new attempt number (claim.go) and runs the work
 // (run.go). The attempt number fences everything that a worker writes: the record is written by compare-and-set, and a
 // note (notes.go) names the note before it, so a worker that was paused and replaced cannot add anything. At the end

@@ -133,11 +133,14 @@ func (e *Engine) mend(ctx context.Context, key string, t *trace) error {
 	}
 	job := rec.Value
 	if job.State.Ended() {
-		if !expired(job) {
-			t.look = job.Expires
-			return e.dropLeftSeal(ctx, job)
+		if expired(job) {
+			return e.expireAt(ctx, job, rec.Revision)
 		}
-		return e.expireAt(ctx, job, rec.Revision)
+		if err := e.dropLeftSeal(ctx, job); err != nil {
+			return err
+		}
+		t.look = job.Expires
+		return nil
 	}
 	if held(job) && time.Now().After(job.Wait.Until) {
 		return e.endHeld(ctx, job, rec.Revision)
