@@ -39,6 +39,7 @@ const localTries = 5
 
 // Run implements the command.
 func (cmd jobRunCmd) Run(c *call) error {
+	collectSoon()
 	c.bad = append(c.bad, c.set.need("job run", "DISCORD_BOT_TOKEN")...)
 	if err := c.bad.asError(); err != nil {
 		return err
