@@ -180,6 +180,15 @@ func (o *vault) snapshot() sandbox.Snapshot {
 	if !ok {
 		o.t.Fatal("there is no guild")
 	}
+	return plainBans(s)
+}
+
+// plainBans takes the operation out that stands behind the reason of a ban that came back, and in place of none.
+func plainBans(s sandbox.Snapshot) sandbox.Snapshot {
+	for user, why := range s.Bans {
+		why, _, _ = strings.Cut(why, " · op=")
+		s.Bans[user] = strings.TrimPrefix(why, "Restore of a backup")
+	}
 	return s
 }
 

@@ -184,7 +184,7 @@ func (o *ordeal) snapshot(g sandbox.Generated) sandbox.Snapshot {
 	if !ok {
 		o.t.Fatal("there is no guild")
 	}
-	return s
+	return plainBans(s)
 }
 
 // blows says how often a job is hit, of how many calls of what kind, all at the same distance.
