@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os/exec"
 	"strings"
 	"testing"
@@ -20,6 +22,7 @@ type yard struct {
 	jobs                 *bus.Jobs
 	guild, channel, role sandbox.ID
 	owner                sandbox.ID
+	nats, worker         *program
 }
 
 func newYard(t *testing.T) *yard {
@@ -32,9 +35,10 @@ func newYard(t *testing.T) *yard {
 	y.channel = must(d.AddChannel(y.guild, "general", sandbox.TextChannel))(t)
 	noError(t, d.AddMember(y.guild, app.ID, y.role))
 	s = onFreePorts(t).with(s).with(settings{"DISCORD_BOT_TOKEN": app.Token})
-	start(t, "nats", s)
-	apart := s.with(settings{"NATS_URL": s.nats()})
-	start(t, "jobs", apart.with(settings{"OPS_ADDR": freeAddr(t)}))
+	y.nats = start(t, "nats", s)
+	apart := s.with(settings{"NATS_URL": s.nats(), "OPS_ADDR": freeAddr(t), "JOBS_IPC_ADDR": freeAddr(t), "JOBS_IPC_SECRETS": "api=a-secret-of-the-api-0123456789",
+		"SEAL_KEY": strings.Repeat("07", 32)})
+	y.worker = start(t, "jobs", apart)
 	y.cli = cli{t: t, dir: t.TempDir(), env: apart}
 	y.jobs = openJobs(t, s.nats())
 	y.say(5)
@@ -179,6 +183,49 @@ func TestAKindIsPausedFromTheCommandLine(t *testing.T) {
 	y.says([]string{"job", "log", id}, "completed\n")
 	y.refuses(1, "jobs of the kind message-prune are not paused; nothing was changed", "job", "resume", "message-prune")
 	y.refuses(1, `there is no kind of job "prune"; nothing was changed`, "job", "pause", "prune")
+}
+
+// A task that an earlier client created to be executed later survives the kill -9 of worker and bus, with its password, which
+// stands nowhere in clear; executed then, it runs once.
+func TestAHeldTaskSurvivesKills(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	const password = "correct-horse-battery"
+	asks := func(call, args string) (int, string) {
+		q := must(http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+y.env["JOBS_IPC_ADDR"]+"/ipc/"+call, strings.NewReader(`{"args":`+args+`}`)))(t)
+		q.Header.Set("Authorization", "api a-secret-of-the-api-0123456789")
+		resp := must(http.DefaultClient.Do(q))(t)
+		defer resp.Body.Close()
+		return resp.StatusCode, string(must(io.ReadAll(resp.Body))(t))
+	}
+	status, body := asks("create_task", fmt.Sprintf(`{"name":"message_prune","data":{"ServerID":"%v","Options":{"max_messages":3,"password":%q}},"execute":false}`, y.guild, password))
+	var made struct {
+		TCR struct {
+			ID string `json:"task_id"`
+		} `json:"tcr"`
+	}
+	if err := json.Unmarshal([]byte(body), &made); err != nil || status != http.StatusOK {
+		t.Fatal(status, body, err)
+	}
+	id := made.TCR.ID
+	y.worker.kill()
+	y.nats.kill()
+	y.nats = start(t, "nats", y.env.with(settings{"NATS_URL": "", "OPS_ADDR": freeAddr(t)}))
+	y.worker = start(t, "jobs", y.env)
+	y.says([]string{"job", "list", "--state", "waiting"}, id, "waits for execute_task")
+	if shown := y.ok("job", "show", id); strings.Contains(shown, password) || !strings.Contains(shown, `"password"`) {
+		t.Errorf("show tells %s", shown)
+	}
+	if n := len(y.d.Messages(y.channel)); n != 5 {
+		t.Errorf("%d messages are left before it is executed", n)
+	}
+	if status, body := asks("execute_task", fmt.Sprintf(`{"name":"message_prune","task_id":%q}`, id)); status != http.StatusNoContent {
+		t.Fatal(status, body)
+	}
+	y.says([]string{"job", "log", id}, "completed\n", "deleted 3 messages")
+	if n := len(y.d.Messages(y.channel)); n != 2 {
+		t.Errorf("%d messages are left", n)
+	}
 }
 
 // What is not the id of a job, and the id of none, is said as that; nothing is changed.
