@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"splashtail/bus"
@@ -34,7 +33,6 @@ type door struct {
 	app    *fiber.App
 	opened chan struct{}
 	wishes *wishes
-	closed sync.Once
 }
 
 func newDoor(m *Muteproxy) *door {
@@ -78,13 +76,29 @@ func (d *door) open(w *wishes) {
 	close(d.opened)
 }
 
-// close takes no new requests and ends those that wait, within two seconds.
-func (d *door) close() {
-	d.closed.Do(func() {
-		if err := d.app.ShutdownWithTimeout(2 * time.Second); err != nil {
-			d.m.log.Debug("requests at the door were cut", "err", err)
+// close takes no new requests, and closes the channel when those that are there have their
+// answers, at the latest after most.
+func (d *door) close(ln net.Listener, most time.Duration) (served <-chan struct{}) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := d.app.ShutdownWithTimeout(most); err != nil {
+			d.m.log.Warn("requests at the door were cut", "err", err)
 		}
-	})
+		_ = ln.Close() // it is open still when it was not served yet
+	}()
+	return done
+}
+
+// awaitOpen waits until wishes are taken; false when that comes too late for ctx, or never.
+func (d *door) awaitOpen(ctx context.Context) bool {
+	select {
+	case <-d.opened:
+		return true
+	case <-ctx.Done():
+	case <-d.m.stopped:
+	}
+	return false
 }
 
 // fits refuses a body that is larger than any real one.
@@ -152,9 +166,7 @@ const tierSelfHost = 5
 func (d *door) apply(c *fiber.Ctx, begun time.Time, guild bus.GuildID, code string, tier int, requests []request) error {
 	ctx, cancel := context.WithDeadline(context.Background(), begun.Add(answerWithin))
 	defer cancel()
-	select {
-	case <-d.opened:
-	case <-ctx.Done():
+	if !d.awaitOpen(ctx) {
 		return fiber.NewError(http.StatusServiceUnavailable, "muteproxy is starting and took no wish; nothing was changed; try again")
 	}
 	waiters := d.wishes.post(ctx, guild, code, tier, requests)
@@ -173,9 +185,7 @@ func (d *door) addToken(c *fiber.Ctx) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
 	defer cancel()
-	select {
-	case <-d.opened:
-	case <-ctx.Done():
+	if !d.awaitOpen(ctx) {
 		return fiber.NewError(http.StatusServiceUnavailable, "muteproxy is starting; the token was not stored; try again")
 	}
 	user, err := d.m.api.CurrentUser(ctx, tok)

@@ -1,7 +1,10 @@
 package muteproxy
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,15 +26,15 @@ func (r *rig) loose() (*wishes, *bus.Bus) {
 	return must[*wishes](r.t)(openWishes(r.t.Context(), m)), b
 }
 
-// refusals counts the calls that failed for a reason.
-func (r *rig) refusals(w *wishes, reason string) (n float64) {
+// counted gives what a counter says of all with a label.
+func (r *rig) counted(m *Muteproxy, counter, label, value string) (n float64) {
 	r.t.Helper()
-	families, err := w.m.cfg.Metrics.(*prometheus.Registry).Gather()
+	families, err := m.cfg.Metrics.(*prometheus.Registry).Gather()
 	r.ok(err)
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			for _, l := range m.GetLabel() {
-				if f.GetName() == "muteproxy_refusals_total" && l.GetName() == "reason" && l.GetValue() == reason {
+				if f.GetName() == counter && l.GetName() == label && l.GetValue() == value {
 					n += m.GetCounter().GetValue()
 				}
 			}
@@ -53,12 +56,43 @@ func TestAStopCutsWhatDiscordDoesNotAnswer(t *testing.T) {
 	r.ok(r.discord.AwaitRequests(ctx, 1, func(q sandbox.Request) bool { return q.Route == sandbox.RoutePatchMember }))
 	w.drain(0)
 	w.working.Wait()
-	if n := r.refusals(w, "stopped"); n != 1 {
+	if n := r.counted(w.m, "muteproxy_refusals_total", "reason", "stopped"); n != 1 {
 		t.Errorf("%v calls were cut, want 1", n)
 	}
 	e, err := w.store.Get(t.Context(), bus.VoiceKey(bus.GuildID(r.guild), bus.UserID(r.users[0])))
 	if r.ok(err); e.Value.Settled() || e.Value.Wish.VoiceState != silent {
 		t.Errorf("stored: %+v", e.Value)
+	}
+}
+
+// TestAStopAnswersWhoWaits: nobody's request is cut, although nothing comes of it any more.
+func TestAStopAnswersWhoWaits(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1, 1)
+	r.ok(r.discord.AddFault(sandbox.Fault{Kind: sandbox.FaultTimeout, Route: sandbox.RoutePatchMember, Count: -1}))
+	b := must[*bus.Bus](t)(r.bus.Component(t.Context(), "muteproxy"))
+	t.Cleanup(func() { bustest.Close(t, b) })
+	var told bytes.Buffer
+	m := must[*Muteproxy](t)(New(r.cfg, b, slog.New(slog.NewTextHandler(&told, nil))))
+	stop := run(t, m.Run)
+	<-m.Ready()
+	answered := make(chan modifyAnswer, 1)
+	go func() {
+		_, a := r.modify("http://"+m.Addr(), code, r.body(0, silent))
+		answered <- a
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	r.ok(r.discord.AwaitRequests(ctx, 1, func(q sandbox.Request) bool { return q.Route == sandbox.RoutePatchMember }))
+	stop()
+	if n := r.counted(m, "muteproxy_http_requests_total", "status", "200"); n != 1 {
+		t.Errorf("%v requests were answered when it had ended", n)
+	}
+	if a := <-answered; a.Pending != 1 {
+		t.Errorf("the caller was told %+v", a)
+	}
+	if strings.Contains(told.String(), "requests at the door were cut") {
+		t.Errorf("the log says %s", told.String())
 	}
 }
 

@@ -92,7 +92,7 @@ type Muteproxy struct {
 	metrics *metrics
 	voices  *voices
 	ready   chan struct{}
-	stopped chan struct{} // closed when Run ends
+	stopped chan struct{} // closed when nothing more comes of the wishes that callers wait for
 
 	mu     sync.Mutex
 	addr   net.Addr
@@ -132,13 +132,17 @@ func (m *Muteproxy) Addr() string {
 	return m.addr.String()
 }
 
-// drainTime is how long a stop waits for calls to Discord that are under way.
-const drainTime = 3 * time.Second
+// How long a stop waits: for the wishes of callers, whose work goes on; then for calls to
+// Discord that are under way; then for the answers to callers.
+const (
+	graceTime  = 2 * time.Second
+	drainTime  = 3 * time.Second
+	answerTime = time.Second
+)
 
 // Run opens the door, then works until ctx ends. Wishes that are not applied by then
 // stay stored and are taken up by the next instance.
 func (m *Muteproxy) Run(ctx context.Context) error {
-	defer close(m.stopped)
 	defer m.api.Close()
 	// The door stands before any slow work: AutoMuteUs ends itself when it finds none.
 	ln, err := net.Listen("tcp", m.cfg.Addr)
@@ -159,7 +163,8 @@ func (m *Muteproxy) Run(ctx context.Context) error {
 	running.Go(func() { door.serve(ln) })
 
 	if err := m.start(ctx, work, &running); err != nil {
-		door.close()
+		close(m.stopped)
+		<-door.close(ln, answerTime)
 		stopWork()
 		running.Wait()
 		return err
@@ -169,8 +174,14 @@ func (m *Muteproxy) Run(ctx context.Context) error {
 	m.log.Info("muteproxy is ready", "addr", ln.Addr().String(), "lanes", m.tokens.count())
 
 	<-ctx.Done()
-	door.close()
+	served := door.close(ln, graceTime+drainTime+answerTime)
+	select {
+	case <-served:
+	case <-time.After(graceTime):
+	}
 	m.wishes.drain(drainTime)
+	close(m.stopped)
+	<-served
 	stopWork()
 	running.Wait()
 	return nil
