@@ -51,6 +51,19 @@ func connectShard(t *testing.T, addr, token string, shard, shards int) *shardBot
 	return b
 }
 
+// hears waits until the bot has n messages of a guild; false when it never does.
+func (b *shardBot) hears(ctx context.Context, g sandbox.ID, n int) bool {
+	for deadline := time.Now().Add(2 * patience); ; {
+		b.mu.Lock()
+		have := len(b.got[g.String()])
+		b.mu.Unlock()
+		if have >= n || ctx.Err() != nil || time.Now().After(deadline) {
+			return have >= n
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}
+
 // TestBotsSeeNothingOfAnotherNumberOfShards: those that count one shard, as many as there
 // are then, or some other number, get each message of their guilds once and in order, in
 // the session that they began with.
@@ -91,14 +104,27 @@ func TestBotsSeeNothingOfAnotherNumberOfShards(t *testing.T) {
 	for _, k := range []kind{{0, 1}, {0, 4}, {3, 4}, {1, 2}} {
 		bots[k] = connectShard(t, p.Addr(), app.Token, k.shard, k.shards)
 	}
-	const each = 200
+	// People write as fast as the bot that has every guild hears of it, until the change is over and a little longer: by the
+	// clock, a busy machine would have to catch up with ever more.
+	const ahead, more = 2, 20
+	written := make([]int, len(guilds))
+	changed, over := context.WithCancel(t.Context())
+	defer over()
 	var writing sync.WaitGroup
-	for i := range guilds {
+	for i, g := range guilds {
 		writing.Go(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
-			defer cancel()
-			if err := d.Burst(ctx, sandbox.Burst{Guild: guilds[i], Channel: channels[i], Author: owner, Count: each, Rate: 20}); err != nil {
-				t.Error(err)
+			for left := more; left > 0; written[i]++ {
+				if changed.Err() != nil {
+					left--
+				}
+				if !bots[kind{0, 1}].hears(t.Context(), g, written[i]-ahead) {
+					t.Errorf("never: the bot that has every guild hears message %d of guild %s", written[i]-ahead, g)
+					return
+				}
+				if err := d.Burst(t.Context(), sandbox.Burst{Guild: g, Channel: channels[i], Author: owner, Count: 1, First: written[i] + 1}); err != nil {
+					t.Error(err)
+					return
+				}
 			}
 		})
 	}
@@ -114,13 +140,14 @@ func TestBotsSeeNothingOfAnotherNumberOfShards(t *testing.T) {
 		return err == nil && strings.HasPrefix(last.Value.Outcome, "done: from 1 to 4")
 	})
 	late := connectShard(t, p.Addr(), app.Token, 2, 4) // one that comes behind the change
+	over()
 	writing.Wait()
 	for k, bot := range bots {
-		for _, g := range guilds {
+		for i, g := range guilds {
 			mine := int(uint64(g)>>22%uint64(k.shards)) == k.shard
 			count := func() int { bot.mu.Lock(); defer bot.mu.Unlock(); return len(bot.got[g.String()]) }
 			if mine {
-				until(fmt.Sprintf("bot %v has all of guild %s", k, g), func() bool { return count() >= each })
+				until(fmt.Sprintf("bot %v has all of guild %s", k, g), func() bool { return count() >= written[i] })
 			}
 			bot.mu.Lock()
 			for i, text := range bot.got[g.String()] {
