@@ -16,7 +16,7 @@
 //   - Threads: likewise, among the open ones and those archived last. A post of a forum, for which no reason can be given, is
 //     known by its first message: it is of this restore's webhook.
 //   - Messages have no mark that could be asked for: what follows the last one that was noted is read and compared by author,
-//     text and files (send.go). At most one chunk is in question.
+//     text and files (compare.go). At most one chunk is in question.
 //   - The webhooks that write messages: by their name, which is this job's own (hook.go).
 //   - Bans: the list of bans (bans.go). Pins, changes, orders and deletions may be repeated; those that are noted are not.
 //
