@@ -81,9 +81,9 @@ func (r whole) copyTo(w io.Writer) (digest string, err error) {
 	digest = hex.EncodeToString(hash.Sum(nil))
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("the backup cannot be read to its end, what was written is of no use: %w", err)
+		return "", fmt.Errorf("the file cannot be read to its end, what was written is of no use: %w", err)
 	case n != r.size || r.digest != "" && !strings.EqualFold(digest, r.digest):
-		return "", fmt.Errorf("the backup is damaged: it has %d bytes with the SHA-256 %s, and had %d with %s when it was made", n, digest, r.size, r.digest)
+		return "", fmt.Errorf("the file is damaged: it has %d bytes with the SHA-256 %s, and had %d with %s when it was made", n, digest, r.size, r.digest)
 	}
 	return digest, nil
 }

@@ -67,7 +67,7 @@ func TestBackupFromTheStore(t *testing.T) {
 		{[]string{"get", made}, 1, "exists; nothing was written"},
 		{[]string{"get", safety, "-o", "b"}, 0, "written: b"},
 		{[]string{"get", made, "-o", "-"}, 0, "all of it"},
-		{[]string{"get", other, "-o", "c"}, 1, "the backup is damaged"},
+		{[]string{"get", other, "-o", "c"}, 1, "the file is damaged"},
 		{[]string{"get", plan, "-o", "d"}, 1, "has no backup"},
 		{[]string{"get", bus.NewJobID(time.Now())}, 1, "there is no job"},
 		{[]string{"get", "x"}, 1, "26 digits and capital letters"},
