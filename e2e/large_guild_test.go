@@ -45,6 +45,15 @@ func TestLargeGuild(t *testing.T) {
 		}
 		o.in(t).same(before, o.snapshot(g.Guild), nil)
 	})
+	t.Run("untouched, its messages by name", func(t *testing.T) {
+		o.toll.reset()
+		only := ofJob
+		only.Parts = []string{bus.PartChannels, bus.PartThreads, bus.PartMessages}
+		done, report := o.in(t).restores(g, only)
+		if o.toll.writes > 0 || len(done.Done)+len(done.Failed) > 0 {
+			t.Errorf("%d requests that change something, %+v:\n%.2000s", o.toll.writes, done, report)
+		}
+	})
 	t.Run("wrecked", func(t *testing.T) {
 		o := o.in(t)
 		must(o.d.Wreck(g.Guild, sandbox.Wreckage{Seed: 5, Delete: 0.3, Change: 0.3, Add: 0.2, Members: true, Messages: true}))(t)

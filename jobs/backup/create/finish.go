@@ -197,15 +197,19 @@ func (k *taking) tidy(ctx context.Context) error {
 	var m foundMessages
 	_ = k.load(ctx, "messages", &m) // emptied already, or never there
 	names := slices.Concat(m.Parts, []string{"part-server", "server.json", "threads.json", "people.json", "pins.json"})
-	if k.wants(bus.PartMessages) {
-		names = append(names, "messages.json") // last: it names the others
+	err := each(ctx, len(names), k.lim.Parallel, func(ctx context.Context, i int) error { return k.empty(ctx, names[i]) })
+	if err == nil && k.wants(bus.PartMessages) {
+		err = k.empty(ctx, "messages.json") // last: it names the others
 	}
-	for _, name := range names {
-		if _, err := k.r.Put(ctx, k.name(name), strings.NewReader("")); err != nil {
-			return fmt.Errorf("the backup is finished, but what it was put together from could not be emptied: %w", err)
-		}
+	if err != nil {
+		return fmt.Errorf("the backup is finished, but what it was put together from could not be emptied: %w", err)
 	}
 	return nil
+}
+
+func (k *taking) empty(ctx context.Context, name string) error {
+	_, err := k.r.Put(ctx, k.name(name), strings.NewReader(""))
+	return err
 }
 
 // counter counts what is written.

@@ -54,6 +54,14 @@ func (x *run) shows(w *writing, m model.Message, p post) bool {
 // maxTail is how many pages of a channel are looked through for messages of ours.
 const maxTail = 10
 
+// there is a message as Discord gives it. What backups keep in a form of their own is passed over.
+type there struct {
+	model.Message
+	Poll      json.RawMessage `json:"poll"`
+	Reactions json.RawMessage `json:"reactions"`
+	Snapshots json.RawMessage `json:"message_snapshots"`
+}
+
 // tail reads what webhooks wrote into a place after the last message that is known, oldest first. What an attempt wrote before
 // it died comes right behind that message, however much people have written since.
 func (x *run) tail(ctx context.Context, w *writing) (found []model.Message, err error) {
@@ -71,11 +79,11 @@ func (t Tools) after(ctx context.Context, place, after string) (found []model.Me
 		if err != nil {
 			return nil, err
 		}
-		var page []model.Message
+		var page []there
 		if err := json.Unmarshal(a.Body, &page); err != nil {
 			return nil, err
 		}
-		slices.SortFunc(page, func(a, b model.Message) int {
+		slices.SortFunc(page, func(a, b there) int {
 			if a.ID.Before(b.ID) {
 				return -1
 			}
@@ -83,7 +91,7 @@ func (t Tools) after(ctx context.Context, place, after string) (found []model.Me
 		})
 		for _, m := range page {
 			if m.Webhook != "" {
-				found = append(found, m)
+				found = append(found, m.Message)
 			}
 			after = string(m.ID)
 		}

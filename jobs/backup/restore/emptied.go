@@ -49,8 +49,8 @@ func (t Tools) emptied(ctx context.Context, live []model.Channel, spans map[mode
 // holdsNone asks for the newest message that is there of the time of the backup, and whether the first of them was written
 // again since.
 func (t Tools) holdsNone(ctx context.Context, channel model.ID, s *span) (bool, error) {
-	var last []model.Message
-	if err := t.Bot.ReadMessage(ctx, string(channel), string(s.newest), &model.Message{}); err == nil {
+	var last []there
+	if err := t.Bot.ReadMessage(ctx, string(channel), string(s.newest), &there{}); err == nil {
 		return false, nil
 	} else if !discord.HasCode(err, discord.CodeUnknownMessage) {
 		return false, err // without Read Message History all channels would look empty

@@ -78,7 +78,7 @@ func (x *run) findPost(ctx context.Context, parent string, alike []thing) (id st
 		return "", false, err
 	}
 	for _, t := range alike {
-		var first model.Message
+		var first there
 		err := x.call(ctx, func(ctx context.Context) error { return x.Bot.ReadMessage(ctx, t.ID, t.ID, &first) })
 		if _, refused := refusal(err); err != nil && !refused {
 			return "", false, err

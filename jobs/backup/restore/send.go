@@ -158,7 +158,7 @@ func (x *run) beginning(ctx context.Context, w *writing) error {
 	if noted, err := x.Noted(key, &w.last); noted || err != nil {
 		return err
 	}
-	var list []model.Message
+	var list []there
 	err := x.call(ctx, func(ctx context.Context) error { return x.Bot.ReadMessages(ctx, w.channel, "", 1, &list) })
 	if err != nil {
 		return err
