@@ -18,6 +18,8 @@ const ReportName = "report.txt"
 type report struct {
 	safety string // the file with the guild as it was before: restoring it undoes the restore
 
+	messages int // of steps that were not finished
+
 	done  map[plan.Op]int
 	kinds map[plan.Kind]int
 	lines []string
@@ -54,6 +56,12 @@ func (p *report) fail(line string) {
 	p.lines = append(p.lines, "failed: "+line)
 }
 
+// begun notes a step that was not finished, of which so many messages are there.
+func (p *report) begun(s plan.Step, messages int) {
+	p.messages += messages
+	p.leave(fmt.Sprintf("%s: %d were written until it ended, and stay", s.Line, messages))
+}
+
 // leave notes what was left out.
 func (p *report) leave(line string) {
 	p.left = append(p.left, line)
@@ -82,7 +90,7 @@ func (p *report) text(total int, end error) string {
 	case end == nil:
 		fmt.Fprintf(&b, "The restore is finished: %d of %d steps done, %d failed, %d things left out.\n", n, total, len(p.fails), len(p.left))
 	default:
-		fmt.Fprintf(&b, "The restore ended early: %v. %d of %d steps were done and stay; the others were not begun.\n", end, n, total)
+		fmt.Fprintf(&b, "The restore ended early: %v. %d of %d steps were done and stay.\n", end, n, total)
 	}
 	fmt.Fprintf(&b, "To undo it, restore the backup %q of this job, in the mode exact.\n\n", p.safety)
 	for _, k := range append(plan.Kinds(), plan.RoleOrder, plan.ChannelOrder) {
@@ -107,8 +115,8 @@ func (x *run) finish(ctx context.Context, end error) error {
 		return errors.Join(end, err)
 	}
 	if end != nil && ctx.Err() != nil {
-		x.Say(work.Warning, "Cancelled: %d things were made, %d changed and %d deleted before; they stay. The backup %q of this job undoes that.",
-			x.report.done[plan.Create], x.report.done[plan.Update], x.report.done[plan.Delete], x.report.safety)
+		x.Say(work.Warning, "Cancelled: %d things were made, %d changed and %d deleted before, and %d messages of unfinished places were written; they stay. The backup %q of this job undoes that.",
+			x.report.done[plan.Create], x.report.done[plan.Update], x.report.done[plan.Delete], x.report.messages, x.report.safety)
 		return end
 	}
 	if _, err := x.Put(ctx, ReportName, strings.NewReader(x.report.text(len(x.plan.Steps), end))); err != nil {

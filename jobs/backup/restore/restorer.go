@@ -49,6 +49,7 @@ type run struct {
 	ends   []*ending                     // of the steps, see lanes.go
 	needs  [][]int                       // the steps that a step waits for
 	makers map[model.ID]int              // reference → the step that makes it
+	total  int                           // steps and messages
 
 	mu      sync.Mutex                    // guards what follows; held for looking things up only
 	ids     map[model.ID]model.ID         // reference → id of what was made for it
@@ -57,6 +58,8 @@ type run struct {
 	parents map[string]*discordgo.Channel // of threads
 	tries   map[string]bool               // webhooks that were replaced when somebody deleted them
 	results map[int]result                // of the steps that are over
+	written map[model.ID]int              // messages that are there, by the place in the backup
+	done    int                           // of total, see progress.go
 
 	look      sync.Once // of what follows, see structure
 	saved     model.Snapshot
@@ -68,7 +71,7 @@ func (w *Restorer) Run(ctx context.Context, r work.Run) error {
 	x := &run{
 		Tools: w.Tools, Run: r, guild: strconv.FormatUint(uint64(r.Job().Guild), 10), report: newReport(),
 		ids: map[model.ID]model.ID{}, before: map[plan.Kind]map[string]bool{}, taken: map[string]bool{}, hooks: map[string]*hook{},
-		parents: map[string]*discordgo.Channel{}, tries: map[string]bool{}, results: map[int]result{}, makers: map[model.ID]int{},
+		parents: map[string]*discordgo.Channel{}, tries: map[string]bool{}, results: map[int]result{}, written: map[model.ID]int{}, makers: map[model.ID]int{},
 	}
 	x.Tools.Bot = w.Bot.As(discord.ClassBackup)
 	if w.Approved != nil {
@@ -87,6 +90,9 @@ func (w *Restorer) Run(ctx context.Context, r work.Run) error {
 	}
 	defer x.backup.Close()
 	if err := x.begin(ctx); err != nil {
+		return err
+	}
+	if err := x.enterPhase(ctx); err != nil {
 		return err
 	}
 	err := x.steps(ctx)
@@ -157,6 +163,8 @@ func (x *run) account() {
 			x.report.leave(s.Line)
 		case over:
 			x.report.take(s, res)
+		case x.written[s.ID] > 0:
+			x.report.begun(s, x.written[s.ID])
 		}
 	}
 }

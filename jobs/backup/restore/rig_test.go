@@ -34,9 +34,10 @@ type killer struct {
 	dead   bool
 	cancel context.CancelFunc
 
-	refuse int  // the request, counted from 1, that is answered with 403 instead; 0: none
-	lossy  bool // the answer of every other request that makes something gets lost
-	writes int  // requests that change something
+	refuse int            // the request, counted from 1, that is answered with 403 instead; 0: none
+	lossy  bool           // the answer of every other request that makes something at one address gets lost
+	made   map[string]int // requests that make something, by address
+	writes int            // requests that change something
 }
 
 // boundary counts; true when the process dies here, or is dead.
@@ -69,7 +70,14 @@ func (k *killer) wrap(next http.Handler) http.Handler {
 		}
 		k.mu.Lock()
 		k.writes++
-		refused, lost := k.writes == k.refuse, k.lossy && r.Method == http.MethodPost && k.writes%2 == 0
+		refused, lost := k.writes == k.refuse, false
+		if k.lossy && r.Method == http.MethodPost {
+			if k.made == nil {
+				k.made = map[string]int{}
+			}
+			k.made[r.URL.Path]++
+			lost = k.made[r.URL.Path]%2 == 0
+		}
 		k.mu.Unlock()
 		if refused {
 			w.Header().Set("Content-Type", "application/json")

@@ -210,6 +210,7 @@ func (x *run) sendChunk(ctx context.Context, w *writing, n int, chunk []post) er
 	if noted {
 		w.know(chunk, done.IDs)
 		w.leave(done.Left...)
+		x.wrote(w)
 		return nil
 	}
 	if err := x.awaitNames(ctx, chunk); err != nil {
@@ -222,6 +223,7 @@ func (x *run) sendChunk(ctx context.Context, w *writing, n int, chunk []post) er
 		if next, err = x.compare(ctx, w, chunk, done.IDs); err != nil {
 			return err
 		}
+		x.wrote(w)
 	}
 	for tries := 0; next < len(chunk); {
 		p := chunk[next]
@@ -237,6 +239,7 @@ func (x *run) sendChunk(ctx context.Context, w *writing, n int, chunk []post) er
 			}
 			done.IDs[next] = posted.ID
 			w.know(chunk[next:next+1], done.IDs[next:next+1])
+			x.wrote(w)
 			next, tries = next+1, 0
 			continue
 		}
@@ -249,6 +252,7 @@ func (x *run) sendChunk(ctx context.Context, w *writing, n int, chunk []post) er
 		if next, err = x.compare(ctx, w, chunk, done.IDs); err != nil {
 			return err
 		}
+		x.wrote(w)
 	}
 	w.leave(done.Left...)
 	return x.Note(ctx, key, done)

@@ -47,9 +47,8 @@ func (x *run) step(ctx context.Context, i int) error {
 		x.taken[res.ID] = true
 	}
 	x.results[i] = res
-	over := len(x.results)
 	x.mu.Unlock()
-	x.Progress(over, len(x.plan.Steps))
+	x.over(s)
 	return nil
 }
 
