@@ -33,9 +33,17 @@ func (p *report) did(s plan.Step) {
 	p.done[s.Op]++
 	p.kinds[s.Kind]++
 	p.lines = append(p.lines, "done: "+s.Line)
-	for _, l := range s.Less {
-		p.leave(s.Line + ": " + l)
+	if len(s.Less) > 0 {
+		p.left = append(p.left, lessOf(s)) // the line above has it, too
 	}
+}
+
+// lessOf is a step with what is missing of it, which most lines tell themselves.
+func lessOf(s plan.Step) string {
+	if strings.Contains(s.Line, s.Less[0]) {
+		return s.Line
+	}
+	return s.Line + ": " + strings.Join(s.Less, "; ")
 }
 
 // take notes what came of a step.
