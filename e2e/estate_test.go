@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
@@ -33,11 +32,7 @@ type estate struct {
 func newEstate(t testing.TB, l sandbox.Limits) *estate {
 	t.Helper()
 	o := &estate{t: t, toll: &toll{buckets: map[string]*due{}, files: map[string][]byte{}}}
-	srv := httptest.NewServer(o.toll)
-	t.Cleanup(srv.Close)
-	o.url = srv.URL
-	o.d = sandbox.New(sandbox.Config{CDN: srv.URL, Limits: l, RequestLog: 1, Gateway: sandbox.GatewaySettings{IdentifyEvery: -1}})
-	o.toll.next = o.d
+	o.d, o.url = behind(t, o.toll, &o.toll.next, sandbox.Config{Limits: l, RequestLog: 1, Gateway: sandbox.GatewaySettings{IdentifyEvery: -1}})
 	o.app = must(o.d.AddApplication(sandbox.ApplicationSpec{Name: "keeper", MembersIntent: true, MessageContentIntent: true}))(t)
 	return o
 }

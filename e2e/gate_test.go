@@ -6,13 +6,14 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"testing"
 
 	"splashtail/internal/sandbox"
 )
 
 // gate stands before Discord. It counts calls, and stops one of them, so that somebody can be killed in its middle.
 type gate struct {
-	next *sandbox.Discord
+	next http.Handler
 
 	mu    sync.Mutex
 	calls int // on what belongs to guilds
@@ -108,4 +109,17 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	maps.Copy(w.Header(), answer.Header())
 	w.WriteHeader(answer.Code)
 	_, _ = w.Write(answer.Body.Bytes()) // whoever is gone hears nothing
+}
+
+// behind puts a Discord behind a door through which all its visitors come, and gives its address. Nobody comes in before both are
+// complete: the port may be one that processes of another test still call.
+func behind(t testing.TB, door http.Handler, next *http.Handler, cfg sandbox.Config) (d *sandbox.Discord, url string) {
+	t.Helper()
+	srv := httptest.NewUnstartedServer(door)
+	cfg.CDN = "http://" + srv.Listener.Addr().String()
+	d = sandbox.New(cfg)
+	*next = d
+	srv.Start()
+	t.Cleanup(srv.Close)
+	return d, cfg.CDN
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"reflect"
 	"regexp"
@@ -81,17 +80,15 @@ type ordeal struct {
 func newOrdeal(t *testing.T, turn int) *ordeal {
 	t.Helper()
 	o := &ordeal{t: t, turn: turn, gate: &gate{}}
-	srv := httptest.NewServer(o.gate)
-	t.Cleanup(srv.Close)
-	o.d = sandbox.New(sandbox.Config{CDN: srv.URL, Limits: boundless(), Gateway: sandbox.GatewaySettings{IdentifyEvery: -1}})
-	o.gate.next = o.d
+	var url string
+	o.d, url = behind(t, o.gate, &o.gate.next, sandbox.Config{Limits: boundless(), Gateway: sandbox.GatewaySettings{IdentifyEvery: -1}})
 	app := must(o.d.AddApplication(sandbox.ApplicationSpec{Name: "splashtail", MembersIntent: true, MessageContentIntent: true}))(t)
 	for i := range o.guilds {
 		spec := sandbox.SmallGuild(1)
 		spec.Bot = app.ID
 		o.guilds[i] = must(o.d.Generate(spec))(t)
 	}
-	o.s = onFreePorts(t).with(settings{"DISCORD_API_URL": srv.URL + "/api/v10", "DISCORD_CDN_URL": srv.URL, "DISCORD_BOT_TOKEN": app.Token})
+	o.s = onFreePorts(t).with(settings{"DISCORD_API_URL": url + "/api/v10", "DISCORD_CDN_URL": url, "DISCORD_BOT_TOKEN": app.Token})
 	return o
 }
 

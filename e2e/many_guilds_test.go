@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -69,15 +68,13 @@ type customer struct {
 func newCrowd(t *testing.T, n int) *crowd {
 	t.Helper()
 	c := &crowd{t: t, door: &turnstile{open: make(chan struct{}), of: map[string]int{}, calls: map[int]int{}, held: map[int]chan struct{}{}}}
-	srv := httptest.NewServer(c.door)
-	t.Cleanup(srv.Close)
-	c.d = sandbox.New(sandbox.Config{CDN: srv.URL, Limits: boundless()})
-	c.door.next = c.d
+	var url string
+	c.d, url = behind(t, c.door, &c.door.next, sandbox.Config{Limits: boundless()})
 	app := must(c.d.AddApplication(sandbox.ApplicationSpec{Name: "splashtail", MembersIntent: true, MessageContentIntent: true}))(t)
 	for i := range n {
 		c.guilds = append(c.guilds, c.enters(i, app.ID))
 	}
-	s := onFreePorts(t).with(settings{"DISCORD_API_URL": srv.URL + "/api/v10", "DISCORD_CDN_URL": srv.URL, "DISCORD_BOT_TOKEN": app.Token,
+	s := onFreePorts(t).with(settings{"DISCORD_API_URL": url + "/api/v10", "DISCORD_CDN_URL": url, "DISCORD_BOT_TOKEN": app.Token,
 		"SEAL_KEY": strings.Repeat("07", 32)})
 	start(t, "nats", s)
 	for range 4 {
@@ -280,7 +277,7 @@ func sameNames(a, b []string) bool {
 
 // turnstile stands before Discord: it is shut at first, and counts the calls for each guild.
 type turnstile struct {
-	next *sandbox.Discord
+	next http.Handler
 	open chan struct{}  // closed when calls may pass
 	of   map[string]int // the guild of a path
 
