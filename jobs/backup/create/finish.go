@@ -113,11 +113,12 @@ func (k *taking) assemble(ctx context.Context, c *collected) (bus.BackupDone, er
 		if err := structure(w, c); err != nil {
 			return err
 		}
-		for i, name := range c.parts {
+		err = k.eachPart(ctx, c.parts, func(i int, part io.Reader) error {
 			k.r.Progress(i, len(c.parts))
-			if err := k.appendPart(ctx, w, name); err != nil {
-				return err
-			}
+			return w.Append(part, k.key)
+		})
+		if err != nil {
+			return err
 		}
 		if err := w.Finish(k.manifest(c)); err != nil {
 			return err
@@ -156,15 +157,6 @@ func structure(w *archive.Writer, c *collected) error {
 		return work.Permanent(fmt.Errorf("the server's roles and channels are more than a backup can hold; it was not made: %w", err))
 	}
 	return err
-}
-
-func (k *taking) appendPart(ctx context.Context, w *archive.Writer, name string) error {
-	f, err := k.r.Open(ctx, k.r.Job().ID, k.name(name))
-	if err != nil {
-		return fmt.Errorf("a part of the backup cannot be opened: %w", err)
-	}
-	defer f.Close()
-	return w.Append(f, k.key)
 }
 
 func (k *taking) manifest(c *collected) model.Manifest {
