@@ -58,7 +58,11 @@ func (e *Engine) raidBegan(ctx context.Context, g bus.GuildID, w *watch) {
 	w.mu.Lock()
 	w.until = news.Until
 	w.mu.Unlock()
-	e.log.Warn("a join raid began", "guild", g, "joins", news.Joins, "usual_per_minute", news.Usual, "invites_off_until", news.Until, "result", news.Result)
+	log := e.log
+	if !news.Until.IsZero() {
+		log = log.With("invites_off_until", news.Until)
+	}
+	log.Warn("a join raid began", "guild", g, "joins", news.Joins, "usual_per_minute", news.Usual, "result", news.Result)
 	e.cfg.RaidAlert(ctx, e.cfg.Policy(g), news)
 }
 

@@ -50,11 +50,6 @@ func newCast(cfg Config) (cast, error) {
 		bots = append(bots[:len(bots):len(bots)], bot)
 		c.captureBot = &CaptureBot{ID: uint64(bot.ID), Token: secret.New(bot.Token), API: d.URL}
 	}
-	for _, b := range bots {
-		if err := d.AddMember(c.guild, b.ID, moderator); err != nil {
-			return cast{}, err
-		}
-	}
 	for i, name := range crew[:cfg.Players] {
 		p := castPlayer{name: name, color: i}
 		if p.user, err = d.AddUser(name); err != nil {
@@ -67,6 +62,12 @@ func newCast(cfg Config) (cast, error) {
 			return cast{}, fmt.Errorf("%s: %w", name, err)
 		}
 		c.players = append(c.players, p)
+	}
+	// Bots come last, into a server with people in it, as they do in life: ten members who join at once are a raid to them.
+	for _, b := range bots {
+		if err := d.AddMember(c.guild, b.ID, moderator); err != nil {
+			return cast{}, err
+		}
 	}
 	return c, nil
 }
