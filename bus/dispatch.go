@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Dispatch is one event of Discord's gateway as it came. It travels raw: Data is the
+// Dispatch is one event of Discord's gateway as it came, but for secrets that people typed, which are sealed. It travels raw: Data is the
 // message, where it belongs stands in the subject, and where it came from in headers.
 type Dispatch struct {
 	Shard   int

@@ -119,7 +119,7 @@ func streams() []Stream {
 	return []Stream{
 		{
 			Name: streamDispatch, Takes: AllDispatches().patterns,
-			Does:   "Every event of Discord's gateway, raw. gatewayproxy writes; bot, muteproxy and the sessions of other bots read, and a RESUME is a replay of it. Presences and typing go after a minute or two.",
+			Does:   "Every event of Discord's gateway, raw but for what people type as a secret, which is sealed. gatewayproxy writes; bot, muteproxy and the sessions of other bots read, and a RESUME is a replay of it. Presences and typing go after a minute or two.",
 			MaxAge: time.Hour, MaxBytes: 1 * gib, MaxMsg: 8*mib - 64*kib, Dedupe: 5 * time.Minute, Storage: Lazy, MsgTTL: true,
 		},
 		{

@@ -1,7 +1,7 @@
 // Package upstream holds the sessions with Discord's gateway and puts every event on
 // the bus.
 //
-// What comes in: frames of Discord. What goes out: each dispatch, raw, to DISPATCH with
+// What comes in: frames of Discord. What goes out: each dispatch, raw but for typed secrets, to DISPATCH with
 // session and sequence as its message id; after the stream's acknowledgement the place
 // of the session, so that after a crash the session is resumed from there: Discord sends
 // again what may be missing, and the stream drops what it has already.
