@@ -75,7 +75,9 @@ func TestCaptureSaysHelloLikeTheRealClient(t *testing.T) {
 		eventFrame("player", `{"Action":4,"Name":"Bo","IsDead":true,"Disconnected":false,"Color":0}`),
 		eventFrame("player", `{"Action":4,"Name":"Ana","IsDead":false,"Disconnected":false,"Color":1}`))
 	conn.send(`42["requestdata",7]`)
-	expect(t, conn, `42["state","0"]`)
+	expect(t, conn, `42["state","0"]`, eventFrame("lobby", `{"LobbyCode":"QWERTY","Region":0,"Map":0}`), // all of it: a goodbye waits for nothing
+		eventFrame("player", `{"Action":4,"Name":"Bo","IsDead":true,"Disconnected":false,"Color":0}`),
+		eventFrame("player", `{"Action":4,"Name":"Ana","IsDead":false,"Disconnected":false,"Color":1}`))
 
 	cancel()
 	if err := <-ended; err != nil {
