@@ -14,7 +14,8 @@ import (
 //  3. objects in request bodies take no unknown keys, so that a misspelt key is found. Not below an allOf of several
 //     members, where each member would refuse the keys of the others;
 //  4. the code of a fault inside an invalid form is a name like BASE_TYPE_REQUIRED, as documented, where the description
-//     says number.
+//     says number;
+//  5. servers may have ENHANCED_ROLE_COLORS, which Discord's documentation lists among the features and the description does not.
 func prepare(raw []byte) ([]byte, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber() // 2^53-1 must not turn into 9.007e15
@@ -27,6 +28,7 @@ func prepare(raw []byte) ([]byte, error) {
 		loosenPermissions(m)
 	})
 	nameFormErrors(doc)
+	addFeatures(doc)
 	c := closer{doc: doc, done: map[string]bool{}}
 	walk(doc, func(m map[string]any) {
 		if body, ok := m["requestBody"].(map[string]any); ok {
@@ -93,6 +95,16 @@ func loosenPermissions(m map[string]any) {
 		for _, key := range []string{"minimum", "maximum", "format"} {
 			delete(schema, key)
 		}
+	}
+}
+
+// addFeatures adds what servers may have beside what the description lists.
+func addFeatures(doc map[string]any) {
+	components, _ := doc["components"].(map[string]any)
+	schemas, _ := components["schemas"].(map[string]any)
+	features, _ := schemas["GuildFeatures"].(map[string]any)
+	if known, ok := features["enum"].([]any); ok && !slices.Contains(known, any("ENHANCED_ROLE_COLORS")) {
+		features["enum"] = append(known, "ENHANCED_ROLE_COLORS")
 	}
 }
 
