@@ -142,7 +142,7 @@ func (x *run) bulkBan(ctx context.Context, users []string, reason string) (faile
 		case !nobody && !unsure(ctx, err):
 			return 0, err
 		case !nobody:
-			if err := pause(ctx, x.settle()); err != nil {
+			if err := wait(ctx, x.settle()); err != nil {
 				return 0, err
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"splashtail/internal/discord"
+	"splashtail/internal/pause"
 	"splashtail/jobs/work"
 )
 
@@ -21,17 +22,17 @@ func (x *run) call(ctx context.Context, f func(ctx context.Context) error) error
 		within, cancel := context.WithTimeout(ctx, maxHold)
 		err := f(within)
 		cancel()
-		wait, limited := limitedFor(err)
+		left, limited := limitedFor(err)
 		if !limited || ctx.Err() != nil {
 			return err
 		}
-		until := x.now().Add(wait)
+		until := x.now().Add(left)
 		why := fmt.Sprintf("Discord takes more of this at %s", until.UTC().Format("15:04 MST"))
-		if wait > maxHold {
+		if left > maxHold {
 			return work.Snooze(until, why)
 		}
 		x.Waiting(until, why)
-		if err := pause(ctx, wait); err != nil {
+		if err := wait(ctx, left); err != nil {
 			return err
 		}
 	}
@@ -52,24 +53,21 @@ func limitedFor(err error) (time.Duration, bool) {
 	return 0, false
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
+// wait waits d; its error is that of ctx, which has ended before.
+func wait(ctx context.Context, d time.Duration) error {
+	if !pause.For(ctx, d) {
 		return ctx.Err()
 	}
+	return nil
 }
 
 // refusal gives Discord's no to a request that it understood, which another try would get again; ok is false for all other
 // errors, after which the request may have been executed, and for nil.
 func refusal(err error) (why string, ok bool) {
-	var e *discord.APIError
 	var ours *discord.LimitedError
+	e, refused := discord.Refusal(err)
 	switch {
-	case errors.As(err, &e) && e.Status/100 == 4 && e.Status != http.StatusTooManyRequests && e.Status != http.StatusUnauthorized:
+	case refused:
 		return e.Error(), true
 	case errors.As(err, &ours) && (ours.Reason == discord.ReasonForbidden || ours.Reason == discord.ReasonWebhookGone):
 		return ours.Error(), true

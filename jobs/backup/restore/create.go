@@ -47,7 +47,7 @@ func (x *run) create(ctx context.Context, s plan.Step, v map[string]any, lacks *
 		if err == nil || !unsure(ctx, err) {
 			return result{ID: id}, err
 		}
-		if err := pause(ctx, x.settle()); err != nil {
+		if err := wait(ctx, x.settle()); err != nil {
 			return result{}, err
 		}
 		found, lookErr := x.find(ctx, s, v)

@@ -55,7 +55,7 @@ func (x *run) makeHook(ctx context.Context, channel string) (h *hook, err error)
 		return err
 	})
 	if err != nil && unsure(ctx, err) {
-		if err := pause(ctx, x.settle()); err != nil {
+		if err := wait(ctx, x.settle()); err != nil {
 			return nil, err
 		}
 		found, lookErr := x.findHook(ctx, channel)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -59,9 +60,10 @@ func (x *run) lanes() (server, words []*lane) {
 		name, list := laneOf(s), &server
 		if s.Kind == plan.Thread || s.Kind == plan.Messages {
 			list = &words
-			name = "+" + string(s.ID)
+			name = string(s.ID)
 			if s.Kind == plan.Thread {
 				s.Get("parent_id", &name)
+				name = strings.TrimPrefix(name, "+") // one that is made has the lane of its words, as one that was emptied
 				parent[s.ID] = name
 			} else if p, ok := parent[s.ID]; ok {
 				name = p
@@ -207,7 +209,7 @@ func (x *run) steps(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		if ctx.Err() != nil {
 			// Calls of several lanes were cut off. They reach Discord before the next worker looks what there is.
-			_ = pause(context.WithoutCancel(ctx), x.settle())
+			_ = wait(context.WithoutCancel(ctx), x.settle())
 		}
 		return err
 	}

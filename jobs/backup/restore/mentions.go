@@ -14,7 +14,7 @@ import (
 // What people wrote names channels, roles and emojis by ids, which are others once those are made anew.
 
 // names finds mentions of channels and roles, and emojis.
-func names() *regexp.Regexp { return regexp.MustCompile(`<(#|@&|a?:\w{2,32}:)([0-9]{1,20})>`) }
+var names = regexp.MustCompile(`<(#|@&|a?:\w{2,32}:)([0-9]{1,20})>`)
 
 // target is what stands here for what a mention names, empty when nothing does, and where its id begins.
 func (x *run) target(mention string) (ref model.ID, at int) {
@@ -34,9 +34,9 @@ func (x *run) target(mention string) (ref model.ID, at int) {
 // read as it was sent. Threads of other channels do not count, and keep their old ids; they may wait for this one.
 func (x *run) awaitNames(ctx context.Context, chunk []post) error {
 	for _, p := range chunk {
-		all := names().FindAllString(p.content, -1)
+		all := names.FindAllString(p.content, -1)
 		inTexts(decoded(p.embeds), func(text string) string {
-			all = append(all, names().FindAllString(text, -1)...)
+			all = append(all, names.FindAllString(text, -1)...)
 			return text
 		})
 		for _, mention := range all {
@@ -57,7 +57,7 @@ func (x *run) renameIn(w *writing, embeds json.RawMessage) json.RawMessage {
 		return embeds
 	}
 	out, err := json.Marshal(inTexts(decoded(embeds), func(text string) string {
-		return names().ReplaceAllStringFunc(text, func(m string) string { return x.rename(w, m) })
+		return names.ReplaceAllStringFunc(text, func(m string) string { return x.rename(w, m) })
 	}))
 	if err != nil {
 		return embeds

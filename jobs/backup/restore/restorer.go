@@ -163,7 +163,7 @@ func (x *run) account() {
 			x.report.leave(s.Line)
 		case over:
 			x.report.take(s, res)
-		case x.written[s.ID] > 0:
+		case s.Kind == plan.Messages && x.written[s.ID] > 0:
 			x.report.begun(s, x.written[s.ID])
 		}
 	}

@@ -243,7 +243,7 @@ func (x *run) sendChunk(ctx context.Context, w *writing, n int, chunk []post) er
 		if tries++; tries > 3 || !unsure(ctx, err) {
 			return err
 		}
-		if err := pause(ctx, x.settle()); err != nil {
+		if err := wait(ctx, x.settle()); err != nil {
 			return err
 		}
 		if next, err = x.compare(ctx, w, chunk, done.IDs); err != nil {
@@ -278,7 +278,7 @@ func (w *writing) know(chunk []post, ids []string) {
 // render is the text of a message here: what it answers, and names of channels, roles and emojis as they are now.
 func (x *run) render(w *writing, p post) string {
 	text := strings.TrimSpace(p.content)
-	if renamed := names().ReplaceAllStringFunc(text, func(m string) string { return x.rename(w, m) }); utf8.RuneCountInString(renamed) <= maxContent {
+	if renamed := names.ReplaceAllStringFunc(text, func(m string) string { return x.rename(w, m) }); utf8.RuneCountInString(renamed) <= maxContent {
 		text = renamed
 	}
 	if to := w.news[p.reply]; p.reply != "" && to != "" {
