@@ -23,7 +23,7 @@ type jobCmd struct {
 	Show   jobShowCmd   `cmd:"" help:"Show everything about a job, as JSON."`
 	Log    jobLogCmd    `cmd:"" help:"Print a job's log and follow it until the job has ended."`
 	Get    jobGetCmd    `cmd:"" help:"Print a file of a job, such as the whole plan or report of a restore, or list its files."`
-	Cancel jobCancelCmd `cmd:"" help:"End a job; one that runs stops within one call of Discord."`
+	Cancel jobCancelCmd `cmd:"" help:"End a job; one that runs begins no further call of Discord."`
 	Retry  jobRetryCmd  `cmd:"" help:"Let a job that failed or was cancelled go on from the step in which it ended."`
 	Pause  jobPauseCmd  `cmd:"" help:"Keep jobs of a kind from being begun."`
 	Resume jobResumeCmd `cmd:"" help:"Let jobs of a kind begin again."`

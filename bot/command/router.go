@@ -180,7 +180,7 @@ const tokenLife = 14 * time.Minute
 // madeAt is the time in an id of Discord; the beginning of its time for what is none.
 func madeAt(id string) time.Time {
 	n, _ := strconv.ParseUint(id, 10, 64)
-	return time.UnixMilli(int64(n>>22) + 1420070400000)
+	return discord.SnowflakeTime(n)
 }
 
 // ours says whether an interaction is of a command that we registered or of a button that

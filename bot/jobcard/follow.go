@@ -9,6 +9,7 @@ import (
 
 	"splashtail/bot/card"
 	"splashtail/bus"
+	"splashtail/internal/pause"
 )
 
 // askAgain is how long a card waits after the bus or Discord failed.
@@ -29,7 +30,7 @@ func (k *Keeper) follow(ctx context.Context, key string) {
 		}
 		if ctx.Err() == nil {
 			k.cfg.Log.Warn("the card of a job cannot be kept up to date for now", "card", key, "err", err)
-			wait(ctx, askAgain)
+			pause.For(ctx, askAgain)
 		}
 	}
 }

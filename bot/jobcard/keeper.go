@@ -16,6 +16,7 @@ import (
 	"splashtail/bot/words"
 	"splashtail/bus"
 	"splashtail/internal/discord"
+	"splashtail/internal/pause"
 )
 
 // Config is what a keeper works with; every field but Pace and Fresh must be set.
@@ -100,7 +101,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		}
 		if ctx.Err() == nil {
 			k.cfg.Log.Warn("the cards of jobs rest for a moment", "err", err)
-			wait(ctx, time.Second)
+			pause.For(ctx, time.Second)
 		}
 	}
 	return nil
@@ -149,14 +150,4 @@ func (k *Keeper) keep(ctx context.Context) error {
 		})
 		return nil
 	})
-}
-
-// wait waits, or until ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

@@ -9,7 +9,8 @@ import (
 )
 
 // A password is typed into a form: options of commands are shown to everybody and kept by Discord. The gatewayproxy seals it before
-// the event is stored; from the form it goes to the component jobs, which seals it with a key of its own; we keep it nowhere, so a restore asks twice, for its plan and for itself.
+// the event is stored; from the form it goes to the component jobs, which seals it with a key of its own; we keep it nowhere, so a
+// restore asks twice, for its plan and for itself.
 
 // secretName is what the kinds of backups call their password.
 const secretName = "password"

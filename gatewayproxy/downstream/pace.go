@@ -2,9 +2,10 @@ package downstream
 
 import (
 	"context"
-	"splashtail/internal/pause"
 	"sync"
 	"time"
+
+	"splashtail/internal/pause"
 )
 
 // pace counts a connection's frames: Discord allows 120 in any 60 seconds.

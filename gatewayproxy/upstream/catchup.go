@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/pause"
 )
 
 // This file is what stands between the beginning of the new sessions and the moment at
@@ -33,7 +34,7 @@ func (c *change) caughtUp(ctx context.Context) error {
 	if err := c.proveNew(ctx, c.u.cfg.ProveWithin); err != nil {
 		return err
 	}
-	wait(ctx, lossWindow) // and then no crash takes it back
+	pause.For(ctx, lossWindow) // and then no crash takes it back
 	for _, sc := range c.scouts {
 		sc.forget(through)
 	}
@@ -108,7 +109,7 @@ func insist(ctx context.Context, ask func(ctx context.Context) error) error {
 		if why == nil || ctx.Err() == nil {
 			why = err
 		}
-		if wait(ctx, proveAgain); ctx.Err() != nil {
+		if pause.For(ctx, proveAgain); ctx.Err() != nil {
 			return why
 		}
 	}

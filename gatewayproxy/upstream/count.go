@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"splashtail/internal/discord"
+	"splashtail/internal/pause"
 )
 
 // findPlan finds out how many shards there are: what is set, what the sessions of before
@@ -35,7 +36,7 @@ func (u *Upstream) findPlan(ctx context.Context) bool {
 		} else {
 			u.log.Warn("Discord did not say how to connect; trying again", "err", err)
 		}
-		wait(ctx, max(backoff(failures), 250*time.Millisecond))
+		pause.For(ctx, max(backoff(failures), 250*time.Millisecond))
 	}
 	return false
 }

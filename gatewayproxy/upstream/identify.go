@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/pause"
 	"splashtail/internal/secret"
 )
 
@@ -188,7 +189,7 @@ func (p *permit) spend(ctx context.Context, shards int) error {
 
 // sent lets the bucket rest and then gives it on. It returns when that is done.
 func (p *permit) sent(ctx context.Context) {
-	wait(ctx, p.g.gap)
+	pause.For(ctx, p.g.gap)
 	if ctx.Err() == nil {
 		p.cancel(ctx)
 	} // else it expires, so that the gap holds over our end
@@ -200,15 +201,5 @@ func (p *permit) cancel(ctx context.Context) {
 	defer stop()
 	if err := p.lease.Release(ctx); err != nil {
 		p.g.log.Debug("the turn to begin a session was not given on; it expires", "err", err)
-	}
-}
-
-// wait returns after d or when ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"splashtail/bus"
 	"splashtail/internal/gateway"
+	"splashtail/internal/pause"
 )
 
 // shardLease is how long a dead process keeps its shards from the others.
@@ -34,7 +35,7 @@ func (u *Upstream) keep(ctx context.Context, share *share, count, number int) {
 			u.log.Debug("a shard was not given on; the right to it expires", "shard", number, "err", err)
 		}
 		cancel()
-		wait(ctx, rest)
+		pause.For(ctx, rest)
 	}
 }
 
@@ -69,7 +70,7 @@ func (u *Upstream) hold(ctx context.Context, s *shard, lease *bus.Lease, release
 	}()
 	if err := s.run(ctx); err != nil {
 		s.log.Error("the shard cannot be held now; trying again", "err", err)
-		wait(ctx, time.Second)
+		pause.For(ctx, time.Second)
 	}
 	cancel()
 	<-ended

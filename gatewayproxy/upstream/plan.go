@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/pause"
 )
 
 // This file keeps in step with the plan, which says how many shards there are: all
@@ -46,7 +47,7 @@ func (u *Upstream) watchPlan(ctx context.Context) {
 		})
 		if err != nil && ctx.Err() == nil {
 			u.log.Debug("the plan of the shards cannot be watched; trying again", "err", err)
-			wait(ctx, time.Second)
+			pause.For(ctx, time.Second)
 		}
 	}
 }
@@ -85,7 +86,7 @@ func (u *Upstream) generations(ctx context.Context) {
 		if n := u.chosen(); n > 0 {
 			if err := u.enter(ctx, p); err != nil {
 				u.log.Warn("the new shards cannot begin to serve; trying again", "err", err)
-				wait(ctx, time.Second)
+				pause.For(ctx, time.Second)
 				continue
 			}
 			count = n

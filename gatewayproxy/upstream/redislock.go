@@ -7,6 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"splashtail/internal/pause"
 	"splashtail/internal/secret"
 )
 
@@ -46,7 +47,7 @@ func (l *identifyLock) take(ctx context.Context) error {
 		if err != nil || ours {
 			return err
 		}
-		wait(ctx, tokenLockLook)
+		pause.For(ctx, tokenLockLook)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/pause"
 )
 
 // share is how many shards this process may hold among those that live: with two
@@ -116,7 +117,7 @@ func (u *Upstream) watchShare(ctx context.Context, share *share) {
 		})
 		if err != nil {
 			u.log.Debug("the other processes cannot be watched; trying again", "err", err)
-			wait(ctx, time.Second)
+			pause.For(ctx, time.Second)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/pause"
 )
 
 // This file is the moment of a change at which the new sessions take over.
@@ -104,7 +105,7 @@ func (c *change) decided(ctx context.Context) bool {
 		if err == nil {
 			return found.Value.Next == 0 && found.Value.Shards == c.to
 		}
-		if wait(ctx, proveAgain); ctx.Err() != nil {
+		if pause.For(ctx, proveAgain); ctx.Err() != nil {
 			return false
 		}
 	}
@@ -142,7 +143,7 @@ func (c *change) leaveOld(ctx context.Context) ([]*bus.Lease, error) {
 			if !bus.IsCode(err, bus.CodeConflict) {
 				return olds, err
 			}
-			if wait(within, 20*time.Millisecond); within.Err() != nil {
+			if pause.For(within, 20*time.Millisecond); within.Err() != nil {
 				return olds, fmt.Errorf("the old shard %d was not left within %s", n, leaveTimeout)
 			}
 		}

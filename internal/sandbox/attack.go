@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"splashtail/internal/pause"
 	"time"
+
+	"splashtail/internal/pause"
 )
 
 // The scripted attacks that a protection bot is there for. Each acts as fast as its pace allows and ends when it is refused,

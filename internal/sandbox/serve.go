@@ -8,9 +8,10 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"splashtail/internal/pause"
 	"strings"
 	"time"
+
+	"splashtail/internal/pause"
 )
 
 // call is one request on its way: first what came over the wire, then what the sandbox found out about it.

@@ -64,6 +64,26 @@ func (e *Engine) find(ctx context.Context, q bus.JobRequest) (bus.Entry[bus.Job]
 	return e.records.Get(ctx, bus.JobKey(job.Guild, job.ID))
 }
 
+// findOpen is find for what only a job takes that has not ended.
+func (e *Engine) findOpen(ctx context.Context, q bus.JobRequest) (bus.Entry[bus.Job], error) {
+	rec, err := e.find(ctx, q)
+	if job := rec.Value; err == nil && job.State.Ended() {
+		err = bus.Errorf(bus.CodeConflict, "ended", "the job %s has ended already (%s)%s; nothing was changed", job.ID, job.State, whyEnded(job))
+	}
+	return rec, err
+}
+
+// whyEnded is what there is to say about a job's end, behind its state.
+func whyEnded(job bus.Job) string {
+	switch {
+	case job.Cancel != nil && job.Cancel.Reason != "":
+		return ": " + job.Cancel.Reason
+	case job.Error != nil:
+		return ": " + job.Error.Message
+	}
+	return ""
+}
+
 func (e *Engine) show(ctx context.Context, q bus.JobRequest) (bus.Job, error) {
 	if q.Guild != 0 {
 		return e.jobs.Get(ctx, q.Guild, q.Target)
@@ -89,14 +109,11 @@ func again(change func() (bus.Job, error)) (bus.Job, error) {
 // cancelJob ends a job: at once if nobody works on it, else its worker is told.
 func (e *Engine) cancelJob(ctx context.Context, q bus.JobRequest) (bus.Job, error) {
 	return again(func() (bus.Job, error) {
-		rec, err := e.find(ctx, q)
+		rec, err := e.findOpen(ctx, q)
 		if err != nil {
-			return bus.Job{}, err
+			return rec.Value, err
 		}
 		job := rec.Value
-		if job.State.Ended() {
-			return job, bus.Errorf(bus.CodeConflict, "ended", "the job %s has ended already (%s); nothing was changed", job.ID, job.State)
-		}
 		if job.Cancel == nil {
 			job.Cancel = &bus.JobCancel{By: cut(cmp.Or(q.Actor, "an operator"), maxActor), Reason: cut(q.Reason, 512), At: time.Now().UTC()}
 		}

@@ -35,14 +35,11 @@ func (e *Engine) roomToHold(ctx context.Context, g bus.GuildID) error {
 // release lets a job begin that was submitted to be held. Asked again, after an answer that was lost, it changes nothing.
 func (e *Engine) release(ctx context.Context, q bus.JobRequest) (bus.Job, error) {
 	return again(func() (bus.Job, error) {
-		rec, err := e.find(ctx, q)
+		rec, err := e.findOpen(ctx, q)
 		if err != nil {
-			return bus.Job{}, err
+			return rec.Value, err
 		}
 		job := rec.Value
-		if job.State.Ended() {
-			return job, bus.Errorf(bus.CodeConflict, "ended", "the job %s has ended already (%s)%s; nothing was changed", job.ID, job.State, whyEnded(job))
-		}
 		if !held(job) {
 			return job, nil
 		}
@@ -53,17 +50,6 @@ func (e *Engine) release(ctx context.Context, q bus.JobRequest) (bus.Job, error)
 		}
 		return e.requeue(ctx, job, rec.Revision)
 	})
-}
-
-// whyEnded is what there is to say about a job's end, behind its state.
-func whyEnded(job bus.Job) string {
-	switch {
-	case job.Cancel != nil && job.Cancel.Reason != "":
-		return ": " + job.Cancel.Reason
-	case job.Error != nil:
-		return ": " + job.Error.Message
-	}
-	return ""
 }
 
 // endHeld ends a job that nobody has released in time, with its secrets.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/pause"
 	"splashtail/jobs/work"
 )
 
@@ -177,7 +178,7 @@ func (n *notes) publish(ctx context.Context, note bus.JobNote) (uint64, error) {
 			n.stuck = bus.Errorf(bus.CodeUnavailable, "unconfirmed", "a note may be stored or not; the job begins again from what is: %w", err)
 			return 0, n.stuck
 		}
-		sleep(ctx, noteAgain)
+		pause.For(ctx, noteAgain)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/pause"
 )
 
 // queue is a reader of one queue.
@@ -73,7 +74,7 @@ func (e *Engine) pull(ctx context.Context, queues []*queue) error {
 		}
 		if err != nil {
 			e.log.Debug("a queue cannot be read; trying again", "err", err)
-			sleep(ctx, e.t.Poll)
+			pause.For(ctx, e.t.Poll)
 		} else if got > 0 {
 			pace.hinted()
 		} else if e.idle(ctx, pace.next()) {

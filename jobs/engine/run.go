@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/pause"
 	"splashtail/internal/secret"
 	"splashtail/jobs/work"
 )
@@ -185,7 +186,7 @@ func (r *run) updateLocked(ctx context.Context, change func(*bus.Job)) error {
 		rec, gerr := r.e.records.Get(ctx, r.key)
 		switch {
 		case gerr != nil && !bus.IsCode(gerr, bus.CodeNotFound):
-			sleep(ctx, 100*time.Millisecond<<try)
+			pause.For(ctx, 100*time.Millisecond<<try)
 		case gerr == nil && r.holds(rec.Value):
 			r.job, r.rev = rec.Value, rec.Revision // a wish to cancel, or our own write whose answer was lost
 		case gerr == nil && rec.Value.Attempt == r.attempt && rec.Value.State == next.State && !rec.Value.Changed.Before(next.Changed):

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"splashtail/bus"
+	"splashtail/internal/pause"
 )
 
 // sweepLease is how long the right to sweep outlives its holder.
@@ -22,7 +23,7 @@ func (e *Engine) sweep(ctx context.Context) error {
 		held, stop := l.Context(ctx)
 		if err := e.sweepWhile(held); err != nil && held.Err() == nil {
 			e.log.Warn("the sweeper of jobs begins anew", "err", err)
-			sleep(ctx, e.t.Sweep)
+			pause.For(ctx, e.t.Sweep)
 		}
 		stop()
 		// A process that ends gives the right to the next one at once.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"splashtail/internal/discord"
+	"splashtail/internal/pause"
 	"splashtail/internal/picture"
 	"splashtail/jobs/backup/archive"
 )
@@ -71,8 +72,8 @@ func (f *fetcher) get(ctx context.Context, s source, use func(io.Reader) error) 
 		if try == fetchTries {
 			return fault.Why, nil
 		}
-		if err := sleep(ctx, fetchPause<<(try-1)); err != nil {
-			return "", err
+		if !pause.For(ctx, fetchPause<<(try-1)) {
+			return "", ctx.Err()
 		}
 	}
 }
@@ -154,15 +155,4 @@ func lottie(data []byte) string {
 		return "what came is no animation"
 	}
 	return ""
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -15,8 +15,8 @@ import (
 // refusal tells why Discord does not give something, when that is its last word: a sentence for the manifest. Faults of the
 // network and of Discord are none; the job is repeated after those.
 func refusal(err error) (string, bool) {
-	var e *discord.APIError
-	if !errors.As(err, &e) || e.Status/100 != 4 || e.Status == http.StatusUnauthorized || e.Status == http.StatusTooManyRequests {
+	e, refused := discord.Refusal(err)
+	if !refused {
 		return "", false
 	}
 	switch {
